@@ -1,0 +1,40 @@
+"""How a command comes to the database: opened for its duration, read inside its workspaces.
+
+The event loop lives as long as the command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from tollhouse.cli.command import Common, InWorkspace, remark, settings_of
+
+if TYPE_CHECKING:
+    from tollhouse.bootstrap.reach import Reach
+    from tollhouse.storage.postgres import DatabaseUrls
+
+Result = TypeVar("Result")
+
+
+def with_reach(options: InWorkspace, work: Callable[[Reach], Awaitable[Result]]) -> Result:
+    """What `work` makes of the workspaces that the command covers."""
+    from tollhouse.bootstrap.reach import open_reach
+
+    async def run(urls: DatabaseUrls) -> Result:
+        async with open_reach(urls, options.workspace) as reach:
+            return await work(reach)
+
+    return with_database(options, run)
+
+
+def with_database(options: Common, work: Callable[[DatabaseUrls], Awaitable[Result]]) -> Result:
+    """What `work` makes of the database."""
+    from tollhouse.bootstrap.local import open_database
+
+    async def run(urls: DatabaseUrls) -> Result:
+        return await work(urls)
+
+    with open_database(settings_of(options), remark) as urls:
+        return asyncio.run(run(urls))

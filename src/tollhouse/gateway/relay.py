@@ -1,0 +1,178 @@
+"""Relay and meter: the provider's answer goes to the client byte for byte while a reader observes it.
+
+Whole answers of a metered dialect are gathered up to `GATHERED_BYTES_MAX`, so that their cost can stand in a header and
+their record is durable before the client has them; everything else passes as it comes, with back-pressure.
+"""
+
+from __future__ import annotations
+
+from tollhouse.gateway.headers import answer_headers, value_of
+from tollhouse.gateway.record import CallRecord, GatewayStoppingError, Phase
+from tollhouse.gateway.request import Send
+from tollhouse.gateway.respond import REQUEST_ID_HEADER
+from tollhouse.gateway.settlement import Settlement
+from tollhouse.gateway.upstream import Connection
+from tollhouse.kernel.errors import ProviderError, ProviderTimeoutError
+from tollhouse.kernel.ids import request_id
+from tollhouse.kernel.money import format_usd
+from tollhouse.kernel.outcome import Outcome
+from tollhouse.kernel.refusal import Refusal, RefusalCode, RefusedError
+from tollhouse.routing.attempts import TOO_SLOW
+from tollhouse.settings import Limits
+from tollhouse.wire.call import Call, Dialect
+from tollhouse.wire.dialects import answer_reader
+from tollhouse.wire.encoding import SUPPORTED, Inflater
+
+GATHERED_BYTES_MAX = 1024 * 1024
+BROKEN_OFF = Refusal(
+    code=RefusalCode.PROVIDER_UNREACHABLE, message="The provider broke off its answer before it was complete."
+)
+INFLATED_BYTES_MAX = 64 * 1024 * 1024
+REQUEST_ID_NAMES = frozenset((b"x-request-id", b"request-id", b"x-amzn-requestid", b"apim-request-id"))
+EVENT_STREAM = b"text/event-stream"
+
+
+class Relay:
+    """One answer on its way from a provider to the client."""
+
+    def __init__(self, record: CallRecord, answer: Connection, limits: Limits, *, strip_usage: bool) -> None:
+        call = record.call
+        assert call is not None, "relayed before it was read"
+        self._record = record
+        self._answer = answer
+        self._limits = limits
+        self._send: Send = record.request.send
+        self._edge = record.request.edge
+        self._started = False
+        self._strips = strip_usage and answer.status < 400
+        content_type = value_of(answer.headers, b"content-type") or b""
+        encoding = (value_of(answer.headers, b"content-encoding") or b"identity").decode("latin-1").strip().lower()
+        self._encoded = encoding not in ("identity", "")
+        # An encoding that was not asked for and is not known passes unseen; its usage is estimated.
+        self._inflater = Inflater(INFLATED_BYTES_MAX) if encoding in SUPPORTED else None
+        self._gathers = _is_whole(call, content_type)
+        record.reader = answer_reader(
+            call, content_type.decode("latin-1"), answer.status, strip_usage=self._strips and not self._encoded
+        )
+        record.provider_status = answer.status
+        record.provider_request_id = _provider_request_id(answer)
+
+    async def run(self) -> None:
+        """Passes the whole answer on, settles, closes the record, and ends the client's answer - in this order."""
+        try:
+            gathered = await self._gather() if self._gathers else None
+            if gathered is None:
+                await self._pass_on()
+        except ProviderError as error:
+            self._refuse_if_unstarted(error)
+            raise
+        self._record.answer_complete = True
+        assert self._record.reader is not None
+        rest = self._record.reader.finish()
+        settlement = self._record.settle()
+        self._record.response_bytes += len(gathered or b"")
+        self._record.status = self._answer.status
+        self._record.close(self._outcome())
+        if self._record.client_gone:
+            return
+        if gathered is not None:
+            await self._start(len(gathered), settlement)
+            await self._send({"type": "http.response.body", "body": gathered})
+        else:
+            if not self._started:
+                await self._start(None, None)
+            await self._send({"type": "http.response.body", "body": rest})
+
+    async def _gather(self) -> bytes | None:
+        """The whole body; None once it outgrows the bound, with what was read already passed on."""
+        parts: list[bytes] = []
+        size = 0
+        while data := await self._next():
+            parts.append(self._observe(data))
+            size += len(data)
+            if size > GATHERED_BYTES_MAX:
+                await self._start(self._declared_length(), None)
+                await self._write(b"".join(parts))
+                return None
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def _pass_on(self) -> None:
+        if not self._started and not self._record.client_gone:
+            await self._start(None if self._strips else self._declared_length(), None)
+        while data := await self._next():
+            passed = self._observe(data)
+            if passed and not self._record.client_gone:
+                await self._write(passed)
+
+    async def _next(self) -> bytes:
+        record = self._record
+        data = await self._answer.read()
+        now_s = self._answer.now_s()
+        if record.ttft_ms is None and data:
+            record.first_byte(now_s)
+        record.waits(Phase.EVENT, now_s + self._limits.idle_timeout_s)
+        return data
+
+    def _observe(self, data: bytes) -> bytes:
+        reader = self._record.reader
+        assert reader is not None
+        if not self._encoded:
+            return reader.feed(data)
+        if self._inflater is not None:
+            reader.feed(self._inflater.feed(data))
+        return data
+
+    async def _write(self, data: bytes) -> None:
+        record = self._record
+        record.response_bytes += len(data)
+        message = {"type": "http.response.body", "body": data, "more_body": True}
+        if self._edge.blocked:
+            record.waits(Phase.CLIENT, self._answer.now_s() + self._limits.idle_timeout_s)
+            await self._send(message)
+            record.waits(Phase.EVENT, self._answer.now_s() + self._limits.idle_timeout_s)
+        else:
+            await self._send(message)
+
+    async def _start(self, length: int | None, settlement: Settlement | None) -> None:
+        headers = answer_headers(self._answer.headers)
+        if length is not None:
+            headers.append((b"content-length", str(length).encode()))
+        headers.append((REQUEST_ID_HEADER, request_id(self._record.request.call_id).encode()))
+        if settlement is not None and settlement.charge.cost_nano_usd is not None:
+            headers.append((b"x-tollhouse-cost-usd", format_usd(settlement.charge.cost_nano_usd).encode()))
+        self._started = True
+        self._record.status = self._answer.status
+        await self._send({"type": "http.response.start", "status": self._answer.status, "headers": headers})
+
+    def _refuse_if_unstarted(self, error: ProviderError) -> None:
+        """A whole answer that broke off before the client had any of it can still be answered with a clear error."""
+        if self._started or self._record.client_gone or isinstance(error, GatewayStoppingError):
+            return
+        timeout = isinstance(error, ProviderTimeoutError)
+        self._record.ending = Outcome.PROVIDER_TIMEOUT if timeout else Outcome.PROVIDER_CUT
+        raise RefusedError(TOO_SLOW if timeout else BROKEN_OFF) from error
+
+    def _declared_length(self) -> int | None:
+        value = value_of(self._answer.headers, b"content-length")
+        return int(value) if value is not None and value.isdigit() else None
+
+    def _outcome(self) -> Outcome:
+        assert self._record.reader is not None
+        if self._record.client_gone:
+            return Outcome.CLIENT_GONE
+        if self._answer.status >= 400 or self._record.reader.reported.error_code is not None:
+            return Outcome.PROVIDER_ERROR
+        return Outcome.COMPLETED
+
+
+def _is_whole(call: Call, content_type: bytes) -> bool:
+    return not call.stream and call.route.dialect is not Dialect.RAW and not content_type.startswith(EVENT_STREAM)
+
+
+def _provider_request_id(answer: Connection) -> str | None:
+    for name, value in answer.headers:
+        if name in REQUEST_ID_NAMES and len(value) <= 128:
+            text = value.decode("latin-1")
+            if text.replace("-", "").replace("_", "").isalnum() and text.isascii():
+                return text
+    return None

@@ -1,0 +1,61 @@
+"""Request: the head of one client request, as the server handed it over."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from tollhouse.gateway.edge import SCOPE_KEY, EdgeProtocol
+from tollhouse.kernel.ids import CallId, call_id
+
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+
+class HeaderNames:
+    """The names of a head as text, for questions that are seldom asked: nothing is built until one is."""
+
+    __slots__ = ("_headers",)
+
+    def __init__(self, headers: list[tuple[bytes, bytes]]) -> None:
+        self._headers = headers
+
+    def __contains__(self, name: object) -> bool:
+        wanted = str(name).encode()
+        return any(field == wanted for field, _ in self._headers)
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """`started_ms` is Unix time, `started_s` monotonic; the call id embeds the former."""
+
+    method: str
+    raw_path: str
+    query: bytes
+    headers: list[tuple[bytes, bytes]]
+    edge: EdgeProtocol
+    receive: Receive
+    send: Send
+    call_id: CallId
+    started_ms: int
+    started_s: float
+
+
+def request_of(scope: Mapping[str, Any], receive: Receive, send: Send, now_s: float) -> Request:
+    """The request of an ASGI scope, with the call id by which everyone will know it."""
+    started_ms = time.time_ns() // 1_000_000
+    return Request(
+        method=scope["method"],
+        raw_path=scope["raw_path"].decode("latin-1"),
+        query=scope["query_string"],
+        headers=scope["headers"],
+        edge=scope[SCOPE_KEY],
+        receive=receive,
+        send=send,
+        call_id=call_id(started_ms, os.urandom(10)),
+        started_ms=started_ms,
+        started_s=now_s,
+    )

@@ -1,0 +1,46 @@
+"""The one place where a refusal becomes an answer, in the client's dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Container, Mapping
+from typing import Any
+
+from tollhouse.kernel.ids import CallId, request_id
+from tollhouse.kernel.refusal import Refusal
+from tollhouse.wire.call import Family
+from tollhouse.wire.errors import error_body
+
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+REQUEST_ID_HEADER = b"x-tollhouse-request-id"
+RETRYABLE = frozenset(("budget_held", "rate_limited", "unavailable", "provider_unreachable", "provider_timeout"))
+
+
+def family_of(raw_path: str, header_names: Container[str]) -> Family:
+    """Whose SDK sent a path that is none of ours: so that even this refusal is in a shape that it can read."""
+    if "messages" in raw_path or "anthropic-version" in header_names:
+        return Family.ANTHROPIC
+    if "enerateContent" in raw_path or "v1beta" in raw_path or "x-goog-api-key" in header_names:
+        return Family.GEMINI
+    if raw_path.startswith("/model/"):
+        return Family.BEDROCK
+    return Family.OPENAI
+
+
+async def refuse(send: Send, refusal: Refusal, family: Family, call_id: CallId, *, close: bool = False) -> None:
+    """Sends a refusal: its status, the dialect's error shape, the request id, and whether a retry makes sense."""
+    code = refusal.code
+    identity = request_id(call_id)
+    body = error_body(family, code.code, code.status, refusal.message, identity)
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (REQUEST_ID_HEADER, identity.encode()),
+        (b"x-should-retry", b"true" if code.code in RETRYABLE else b"false"),
+    ]
+    if refusal.retry_after_s is not None:
+        headers.append((b"retry-after", str(refusal.retry_after_s).encode()))
+    if close:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": code.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

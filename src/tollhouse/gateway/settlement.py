@@ -1,0 +1,114 @@
+"""What a call's ending means in usage and money. Pure: decides from what was sent, answered and reported.
+
+- Never sent, or answered with an error status and no usage: nothing was billed, cost 0.
+- Answered, with usage: as reported. Cut: input as reported, output at least what was delivered (`partial`).
+- Sent and never answered: its ceiling, `estimated`. Unknown is not free.
+- A raw path: relayed unread, so its cost is unknown and says so.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from tollhouse.budget.model import Hold
+from tollhouse.metering.model import Flag, RequestFacts, Usage, UsageSource
+from tollhouse.metering.tally import usage_of
+from tollhouse.pricing.model import Charge, Price, PriceStatus
+from tollhouse.pricing.rules import STANDARD, PriceBook, charge
+from tollhouse.wire.call import Call, Dialect, Reported
+
+AT_CEILING = "at_ceiling"
+STANDARD_NAMES = frozenset(("", "default", "auto", "standard", "standard_only", "on_demand"))
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """The facts of an ending. `reported` is None where no answer began."""
+
+    sent: bool
+    provider_status: int | None
+    reported: Reported | None
+    complete: bool
+
+
+class Settlement(msgspec.Struct, frozen=True, kw_only=True):
+    """Usage, its charge, and the model that was billed."""
+
+    usage: Usage
+    charge: Charge
+    model: str | None
+
+
+class PriceAt(msgspec.Struct, frozen=True, kw_only=True):
+    """The place in the book: the provider as the book names it, and the moment of the request."""
+
+    provider: str
+    at: datetime
+
+
+NOTHING = Usage(source=UsageSource.NONE)
+
+
+def settle(call: Call, hold: Hold | None, book: PriceBook, price_at: PriceAt, ending: Ending) -> Settlement:
+    """Usage and charge of a call that ended this way."""
+    if not ending.sent or call.route.dialect is Dialect.FREE:
+        return _free(call, book)
+    reported = ending.reported
+    refused = ending.provider_status is not None and ending.provider_status >= 400
+    if refused and (reported is None or reported.usage is None):
+        return _free(call, book)
+    if call.route.dialect is Dialect.RAW:
+        return _unknown(call, book, UsageSource.NONE, (Flag.UNMETERED.value,))
+    if reported is None or ending.provider_status is None:
+        return _at_ceiling(call, hold, book)
+    facts = RequestFacts(body_bytes=len(call.body), status=ending.provider_status)
+    usage = usage_of(call.route.dialect, reported, complete=ending.complete, request=facts)
+    price = price_of(call, book, price_at, reported.model, reported.service_tier)
+    charged = charge(usage, price, book_version=book.version)
+    return Settlement(usage=usage, charge=charged, model=reported.model or call.model)
+
+
+def price_of(
+    call: Call, book: PriceBook, price_at: PriceAt, model: str | None = None, tier: str | None = None
+) -> Price | None:
+    """The row for the model that answered, else for the one that was asked for."""
+    for name in (model, call.model):
+        if name:
+            price = book.find(price_at.provider, name, tier=tier_of(tier), at=price_at.at)
+            if price is not None:
+                return price
+    return None
+
+
+def tier_of(reported: str | None) -> str:
+    """The tier as the book names it: providers say `default`, `auto`, `on_demand` for what is billed as standard."""
+    return STANDARD if reported is None or reported.lower() in STANDARD_NAMES else reported.lower()
+
+
+def _free(call: Call, book: PriceBook) -> Settlement:
+    nothing = Charge(status=PriceStatus.FREE, cost_nano_usd=0, book_version=book.version)
+    return Settlement(usage=NOTHING, charge=nothing, model=call.model or None)
+
+
+def _unknown(call: Call, book: PriceBook, source: UsageSource, flags: tuple[str, ...]) -> Settlement:
+    unknown = Charge(status=PriceStatus.UNPRICED, cost_nano_usd=None, book_version=book.version)
+    return Settlement(usage=Usage(source=source, flags=flags), charge=unknown, model=call.model or None)
+
+
+def _at_ceiling(call: Call, hold: Hold | None, book: PriceBook) -> Settlement:
+    if hold is None or hold.ceiling_nano_usd is None:
+        return _unknown(call, book, UsageSource.ESTIMATED, (AT_CEILING,))
+    usage = Usage(
+        source=UsageSource.ESTIMATED,
+        input_tokens=hold.input_tokens_max,
+        output_tokens=None if hold.output_tokens_max is None else hold.output_tokens_max * call.choices,
+        flags=(AT_CEILING,),
+    )
+    charged = Charge(
+        status=PriceStatus.PRICED,
+        cost_nano_usd=hold.ceiling_nano_usd,
+        price_id=hold.price_id,
+        book_version=book.version,
+    )
+    return Settlement(usage=usage, charge=charged, model=call.model or None)

@@ -1,0 +1,299 @@
+"""Upstream transport: HTTP/1.1 over pooled connections, as asyncio protocols around httptools.
+
+What it promises: the request's bytes go out as given; the answer's head and body come back as they are on the wire
+(chunk framing removed); a body that ends early raises, never ends quietly. It never follows a redirect, never retries,
+and says of every failure whether the request may have been executed (`sent`). At most `buffer_bytes_max` of an answer
+wait here; beyond that the provider's socket is not read (back-pressure).
+
+Deadlines are watched by the worker's one sweeper through `Answer.expire`, so no call owns a timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Protocol, cast
+
+import httptools
+import msgspec
+
+from tollhouse.gateway.dialing import Dialer
+from tollhouse.kernel.errors import ProviderCutError, ProviderError, ProviderUnreachableError
+from tollhouse.routing.model import Provider
+
+JOINED_WRITE_BYTES_MAX = 64 * 1024
+"""Below this, head and body leave in one write; above, joining would copy more than a second write costs."""
+
+ANSWER_HEAD_BYTES_MAX = 128 * 1024
+
+Header = tuple[bytes, bytes]
+
+
+class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One request, ready to be written: `target` is path and query, `headers` end to end, host and length included."""
+
+    method: bytes
+    target: bytes
+    headers: list[Header]
+    body: bytes
+
+
+class Answer(Protocol):
+    """A provider's answer whose head has arrived."""
+
+    status: int
+    headers: list[Header]
+
+    async def read(self) -> bytes:
+        """All bytes of the body that have arrived, at least one; b'' at its proper end. ProviderError otherwise."""
+
+    def expire(self, error: ProviderError) -> None:
+        """Ends the answer now: a waiting `read` raises `error`."""
+
+    def release(self) -> None:
+        """Gives the connection back when the answer was read to its end, else closes it. Idempotent."""
+
+
+class Upstream(Protocol):
+    """The port that the corridor sends through."""
+
+    async def connect(self, provider: Provider) -> Connection:
+        """A connection that is free for one exchange. ProviderUnreachableError or ProviderTimeoutError."""
+
+
+class ConnectionPool:
+    """Keeps idle connections per provider address; newest first, so that the surplus ages out."""
+
+    def __init__(self, dialer: Dialer, *, idle_max: int, idle_timeout_s: float, buffer_bytes_max: int) -> None:
+        self._dialer = dialer
+        self._idle: dict[tuple[str, str, int], deque[Connection]] = {}
+        self._idle_max = idle_max
+        self._idle_timeout_s = idle_timeout_s
+        self._buffer_bytes_max = buffer_bytes_max
+        self._loop = asyncio.get_running_loop()
+
+    async def connect(self, provider: Provider) -> Connection:
+        idle = self._idle.get((provider.scheme, provider.host, provider.port))
+        while idle:
+            connection = idle.pop()
+            if connection.usable:
+                connection.reused = True
+                return connection
+        return await self._dialer.dial(provider, lambda: Connection(self, provider, self._buffer_bytes_max))
+
+    def give_back(self, connection: Connection) -> None:
+        """Takes a connection whose exchange is over."""
+        key = connection.address_key
+        idle = self._idle.setdefault(key, deque())
+        connection.idle_since_s = self._loop.time()
+        idle.append(connection)
+        if len(idle) > self._idle_max:
+            idle.popleft().close()
+
+    def sweep(self, now_s: float) -> None:
+        """Closes what has been idle for too long; called by the worker's sweeper."""
+        for idle in self._idle.values():
+            while idle and (not idle[0].usable or now_s - idle[0].idle_since_s > self._idle_timeout_s):
+                idle.popleft().close()
+
+    def close(self) -> None:
+        """Closes every idle connection."""
+        for idle in self._idle.values():
+            while idle:
+                idle.pop().close()
+
+
+class Connection(asyncio.Protocol):
+    """One connection to a provider; serves one exchange at a time and is the `Answer` of that exchange."""
+
+    def __init__(self, pool: ConnectionPool, provider: Provider, buffer_bytes_max: int) -> None:
+        self._pool = pool
+        self.address_key = (provider.scheme, provider.host, provider.port)
+        self._buffer_bytes_max = buffer_bytes_max
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._parser: httptools.HttpResponseParser | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self.idle_since_s = 0.0
+        self.reused = False
+        self.usable = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self.status = 0
+        self.headers: list[Header] = []
+        self._chunks: list[bytes] = []
+        self._buffered = 0
+        self._head_bytes = 0
+        self._paused = False
+        self._head_done = False
+        self._complete = False
+        self._framed = False
+        self._error: ProviderError | None = None
+        self._active = False
+        self.sent = False
+
+    async def exchange(self, request: UpstreamRequest) -> Connection:
+        """Writes the request and waits for the answer's head; the connection itself is the answer."""
+        self._begin()
+        self._active = True
+        self._bodiless = request.method == b"HEAD"
+        # A parser lives for one answer: an answer that ends with its connection leaves no state behind.
+        self._parser = httptools.HttpResponseParser(self)
+        self._write(request)
+        while not self._head_done:
+            if self._error is not None:
+                raise self._error
+            await self._wait()
+        return self
+
+    def _write(self, request: UpstreamRequest) -> None:
+        assert self._transport is not None, "written before it was connected"
+        parts = [request.method, b" ", request.target, b" HTTP/1.1\r\n"]
+        for name, value in request.headers:
+            parts += (name, b": ", value, b"\r\n")
+        parts.append(b"\r\n")
+        self.sent = True
+        if len(request.body) <= JOINED_WRITE_BYTES_MAX:
+            parts.append(request.body)
+            self._transport.write(b"".join(parts))
+        else:
+            self._transport.write(b"".join(parts))
+            self._transport.write(request.body)
+
+    async def read(self) -> bytes:
+        while not self._chunks:
+            if self._complete:
+                return b""
+            if self._error is not None:
+                raise self._error
+            await self._wait()
+        chunks = self._chunks
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        self._chunks = []
+        self._buffered = 0
+        if self._paused:
+            self._paused = False
+            if self._transport is not None:
+                self._transport.resume_reading()
+        return data
+
+    async def _wait(self) -> None:
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def now_s(self) -> float:
+        """The loop's monotonic time."""
+        return self._loop.time()
+
+    def expire(self, error: ProviderError) -> None:
+        if not self._complete and self._error is None:
+            self._error = error
+        self.close()
+        self._wake()
+
+    def release(self) -> None:
+        if not self._active:
+            return
+        self._active = False
+        parser, self._parser = self._parser, None
+        if self._complete and self.usable and parser is not None and parser.should_keep_alive() and self._framed:
+            self._pool.give_back(self)
+        else:
+            self.close()
+
+    def close(self) -> None:
+        """Closes the connection at once."""
+        self.usable = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports have the interface without the base class.
+        self._transport = cast(asyncio.Transport, transport)
+        self.usable = True
+
+    def data_received(self, data: bytes) -> None:
+        parser = self._parser
+        if parser is None:
+            # Bytes that nobody asked for: whatever they are, the connection is not in a state to be used again.
+            self.close()
+            return
+        try:
+            parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._fail("the provider switched protocols")
+        except httptools.HttpParserError:
+            self._fail("the provider's answer is not HTTP")
+
+    def eof_received(self) -> bool:
+        self.connection_lost(None)
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.usable = False
+        if not self._active or self._complete or self._error is not None:
+            self._wake()
+            return
+        if self._head_done and not self._framed and error is None:
+            # Neither length nor chunks: the end of the connection is the end of the body (RFC 9112 §6.3).
+            self._complete = True
+        elif self._head_done:
+            self._error = ProviderCutError("the provider broke off its answer")
+        else:
+            self._error = ProviderUnreachableError("the provider closed the connection without an answer")
+        self._wake()
+
+    def _fail(self, message: str) -> None:
+        if self._error is None and not self._complete:
+            self._error = ProviderCutError(message) if self._head_done else ProviderUnreachableError(message)
+        self.close()
+        self._wake()
+
+    # httptools callbacks
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > ANSWER_HEAD_BYTES_MAX:
+            self._fail("the head of the provider's answer is too long")
+        self.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        assert self._parser is not None
+        self.status = self._parser.get_status_code()
+        if self.status < 200:
+            return
+        self._framed = self.status in (204, 304) or any(
+            name == b"content-length" or (name == b"transfer-encoding" and b"chunked" in value.lower())
+            for name, value in self.headers
+        )
+        self._head_done = True
+        if self._bodiless:
+            self._complete, self._framed = True, False
+        self._wake()
+
+    def on_body(self, body: bytes) -> None:
+        self._chunks.append(body)
+        self._buffered += len(body)
+        if self._buffered > self._buffer_bytes_max and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def on_message_complete(self) -> None:
+        if self.status < 200:
+            # An interim answer (100, 103) is dropped; the final one follows on the same parser.
+            self.headers = []
+            return
+        self._complete = True
+        self._wake()

@@ -1,0 +1,421 @@
+"""The ledger's store on the real engine: calls are booked once, money is conserved, reads see one tenant."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from tollhouse.kernel.errors import StorageError
+from tollhouse.kernel.ids import DEFAULT_TENANT, CallId, TenantId, call_id
+from tollhouse.ledger.model import CallClosed, WindowHold
+from tollhouse.ledger.store import (
+    EPOCH,
+    CallFilter,
+    ensure_partitions,
+    get_call,
+    list_calls,
+    settle_batch,
+    sum_spend,
+    tail_calls,
+    whole_buckets,
+)
+from tollhouse.storage.postgres import (
+    AsyncConnection,
+    DatabaseUrls,
+    RecordRejectedError,
+    connect,
+    single_tenant_transaction,
+)
+
+pytestmark = pytest.mark.anyio
+
+NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+OTHER_TENANT = TenantId("00000000-0000-7000-8000-0000000000ff")
+rng = random.Random(7)
+
+
+def closed(at: datetime = NOON, **changes: Any) -> CallClosed:
+    """A completed call of the default tenant that cost 100 nano-USD, unless told otherwise."""
+    started_ms = int(at.timestamp() * 1000)
+    values: dict[str, Any] = {
+        "call_id": call_id(started_ms, rng.randbytes(10)),
+        "tenant_id": DEFAULT_TENANT,
+        "started_ms": started_ms,
+        "outcome": "completed",
+        "cost_nano_usd": 100,
+        "price_status": "priced",
+        "usage_source": "reported",
+    }
+    return CallClosed(**(values | changes))
+
+
+def payload(*calls: CallClosed) -> bytes:
+    return msgspec.json.encode(calls)
+
+
+async def settle(database: DatabaseUrls, *calls: CallClosed) -> int:
+    async with await connect(database.gateway, autocommit=True) as connection:
+        return await settle_batch(connection, payload(*calls))
+
+
+@pytest.fixture
+def owner(database: DatabaseUrls) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+    with psycopg.connect(database.owner, autocommit=True, row_factory=dict_row) as connection:
+        yield connection
+
+
+def add_lease(owner: psycopg.Connection[dict[str, Any]], window: str, lease: str, granted: int, epoch: int = 1) -> None:
+    owner.execute(
+        "INSERT INTO th.budget_windows (tenant_id, window_id, limit_nano_usd) VALUES (%s, %s, 10000)"
+        " ON CONFLICT DO NOTHING",
+        (DEFAULT_TENANT, window),
+    )
+    owner.execute(
+        "INSERT INTO th.leases (tenant_id, lease_id, window_id, epoch, granted_nano_usd, worker, expires_at)"
+        " VALUES (%s, %s, %s, %s, %s, 'w', now() + interval '1 hour')",
+        (DEFAULT_TENANT, lease, window, epoch, granted),
+    )
+    owner.execute(
+        "UPDATE th.budget_windows SET leased_nano_usd = leased_nano_usd + %s WHERE window_id = %s", (granted, window)
+    )
+
+
+def window_of(owner: psycopg.Connection[dict[str, Any]], window: str) -> dict[str, Any]:
+    row = owner.execute(
+        "SELECT settled_nano_usd AS settled, overrun_nano_usd AS overrun, leased_nano_usd AS leased, calls,"
+        " unpriced_calls AS unpriced FROM th.budget_windows WHERE window_id = %s",
+        (window,),
+    ).fetchone()
+    assert row is not None
+    return row
+
+
+async def test_a_call_comes_back_as_it_was_booked(database: DatabaseUrls) -> None:
+    """Every field of the record is a column, and reads back with its value."""
+    call = closed(
+        key_id="k3yA0b1C2d3E",
+        team="ml",
+        provider="openai",
+        model="gpt-5",
+        streaming=True,
+        units={"input": 3},
+        fees={"search": 1},
+        raw_usage={"prompt_tokens": 3},
+        flags=("unmetered", "usage_inconsistent"),
+        holds=(WindowHold(window_id="w", lease_id=None, epoch=2),),
+        charge_lines=({"unit": "input", "cost_nano_usd": 100},),
+        attempts=2,
+        routed=True,
+        ttft_ms=12,
+    )
+    assert await settle(database, call) == 1
+    async with single_tenant_transaction(database.app, DEFAULT_TENANT) as connection:
+        row = await get_call(connection, DEFAULT_TENANT, call.call_id)
+    assert row is not None
+    told = msgspec.structs.asdict(row)
+    wanted = msgspec.json.decode(msgspec.json.encode(msgspec.structs.asdict(call)))
+    wanted["started_at"] = NOON
+    del wanted["started_ms"], told["recorded_at"]
+    for name in ("units", "fees", "raw_usage", "holds", "charge_lines"):
+        told[name] = msgspec.json.decode(told[name])
+    assert told == wanted | {"flags": call.flags}
+
+
+async def test_absent_fields_have_the_records_defaults(database: DatabaseUrls) -> None:
+    """A field that the encoding left out is stored as its default, not as NULL."""
+    call = CallClosed(
+        call_id=closed().call_id, tenant_id=DEFAULT_TENANT, started_ms=1_763_640_000_000, outcome="refused"
+    )
+    await settle(database, call)
+    async with single_tenant_transaction(database.app, DEFAULT_TENANT) as connection:
+        row = (await list_calls(connection, DEFAULT_TENANT))[0]
+    assert (row.dialect, row.operation, row.units, row.flags) == ("raw", "raw", "{}", ())
+    assert (row.usage_source, row.price_status, row.attempts, row.cost_nano_usd) == ("none", "free", 0, None)
+
+
+async def test_every_field_of_the_record_is_a_column(owner: psycopg.Connection[dict[str, Any]]) -> None:
+    """A field added to the record without a migration would be dropped silently by the database; not here."""
+    rows = owner.execute("SELECT attname FROM pg_attribute WHERE attrelid = 'th.calls'::regclass AND attnum > 0")
+    columns = {row["attname"] for row in rows}
+    assert columns == set(CallClosed.__struct_fields__) - {"started_ms"} | {"started_at", "recorded_at"}
+    source = owner.execute("SELECT prosrc FROM pg_proc WHERE proname = 'insert_calls'").fetchone()
+    assert source is not None
+    assert [name for name in CallClosed.__struct_fields__ if f"c.{name}" not in source["prosrc"]] == []
+
+
+async def test_what_is_sent_again_is_booked_once(
+    database: DatabaseUrls, owner: psycopg.Connection[dict[str, Any]]
+) -> None:
+    """Twice in a batch, in a second batch, and in one with new calls: each call counts once everywhere."""
+    add_lease(owner, "w", "l", 1000)
+    holds = (WindowHold(window_id="w", lease_id="l", epoch=1),)
+    first, second = closed(holds=holds), closed(holds=holds)
+    assert await settle(database, first, first) == 1
+    assert await settle(database, first) == 0
+    assert await settle(database, second, first) == 1
+    assert window_of(owner, "w") == {"settled": 200, "overrun": 0, "leased": 800, "calls": 2, "unpriced": 0}
+    rollup = owner.execute("SELECT calls, cost_nano_usd FROM th.call_rollups").fetchall()
+    assert rollup == [{"calls": 2, "cost_nano_usd": 200}]
+    entries = owner.execute("SELECT kind, amount_nano_usd AS amount FROM th.ledger_entries").fetchall()
+    assert entries == [{"kind": "settle", "amount": 100}] * 2
+
+
+async def test_what_the_lease_does_not_cover_is_overrun(
+    database: DatabaseUrls, owner: psycopg.Connection[dict[str, Any]]
+) -> None:
+    """A lease of 150 covers one call of 100 and half of the next; the bill is booked in full."""
+    add_lease(owner, "w", "l", 150)
+    holds = (WindowHold(window_id="w", lease_id="l", epoch=1),)
+    await settle(database, *(closed(holds=holds) for _ in range(3)))
+    assert window_of(owner, "w") == {"settled": 300, "overrun": 150, "leased": 0, "calls": 3, "unpriced": 0}
+    entries = owner.execute(
+        "SELECT kind, count(*) AS entries, sum(amount_nano_usd)::bigint AS amount FROM th.ledger_entries"
+        " GROUP BY kind ORDER BY kind"
+    ).fetchall()
+    assert entries == [
+        {"kind": "overrun", "entries": 2, "amount": 150},
+        {"kind": "settle", "entries": 3, "amount": 300},
+    ]
+    lease = owner.execute("SELECT spent_nano_usd FROM th.leases").fetchone()
+    assert lease == {"spent_nano_usd": 150}
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [
+        WindowHold(window_id="w", lease_id="l", epoch=1),
+        WindowHold(window_id="w", lease_id="gone", epoch=2),
+        WindowHold(window_id="w", lease_id=None, epoch=0),
+    ],
+)
+async def test_a_fenced_or_missing_lease_makes_overrun(
+    database: DatabaseUrls, owner: psycopg.Connection[dict[str, Any]], hold: WindowHold
+) -> None:
+    """A paused worker's old epoch spends nothing of the lease that took its place."""
+    add_lease(owner, "w", "l", 1000, epoch=2)
+    await settle(database, closed(holds=(hold,)))
+    assert window_of(owner, "w") == {"settled": 100, "overrun": 100, "leased": 1000, "calls": 1, "unpriced": 0}
+
+
+async def test_a_window_unknown_here_is_booked_too(
+    database: DatabaseUrls, owner: psycopg.Connection[dict[str, Any]]
+) -> None:
+    """A restored database may lack the window: its spend is kept, and an unpriced call is counted as such."""
+    hold = (WindowHold(window_id="lost", lease_id="l", epoch=1),)
+    await settle(database, closed(holds=hold), closed(holds=hold, cost_nano_usd=None, price_status="unpriced"))
+    assert window_of(owner, "lost") == {"settled": 100, "overrun": 100, "leased": 0, "calls": 2, "unpriced": 1}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"outcome": "vanished"},
+        {"call_id": "not-a-uuid"},
+        {"team": "a\x00b"},
+        {"latency_ms": 2**63},
+        {"holds": (WindowHold(window_id="w", lease_id=None, epoch=1),) * 2},
+    ],
+)
+async def test_a_record_that_cannot_be_booked_fails_its_batch_alone(
+    database: DatabaseUrls, owner: psycopg.Connection[dict[str, Any]], changes: dict[str, Any]
+) -> None:
+    """Nothing of the batch is booked, the error is told apart from an outage, and the connection goes on."""
+    async with await connect(database.gateway, autocommit=True) as connection:
+        with pytest.raises(RecordRejectedError, match="TH001"):
+            await settle_batch(connection, payload(closed(), closed(**changes)))
+        assert owner.execute("SELECT count(*) AS calls FROM th.calls").fetchone() == {"calls": 0}
+        assert await settle_batch(connection, payload(closed())) == 1
+
+
+@pytest.mark.parametrize("nonsense", [b"{}", b"[", b"[1]", b"\xff", b"[{}]", b'["x"]'])
+async def test_a_payload_that_is_no_batch_is_rejected(database: DatabaseUrls, nonsense: bytes) -> None:
+    """Whatever is sent, the answer is an error of the record, never one that would be tried again for ever."""
+    async with await connect(database.gateway, autocommit=True) as connection:
+        with pytest.raises(RecordRejectedError):
+            await settle_batch(connection, nonsense)
+
+
+async def test_labels_of_the_longest_kind_are_booked(database: DatabaseUrls) -> None:
+    """All labels at 128 four-byte characters would not fit an index entry; the rollup's key is their hash."""
+    names = ("team", "app", "feature", "customer", "customer_tier", "environment", "cost_center")
+    labels = {name: "".join(chr(rng.randrange(0x1F300, 0x1F5FF)) for _ in range(128)) for name in names}
+    assert await settle(database, closed(**labels)) == 1
+
+
+async def test_writers_at_once_neither_lose_nor_block_each_other(
+    database: DatabaseUrls, owner: psycopg.Connection[dict[str, Any]]
+) -> None:
+    """Eight shippers send overlapping batches in different orders: every call is booked once."""
+    for window in ("a", "b", "c"):
+        add_lease(owner, window, f"l{window}", 10**6)
+    calls = [
+        closed(
+            team=f"t{number % 7}",
+            holds=tuple(WindowHold(window_id=w, lease_id=f"l{w}", epoch=1) for w in rng.sample("abc", 2)),
+        )
+        for number in range(300)
+    ]
+
+    async def ship(connection: AsyncConnection) -> int:
+        shuffled = rng.sample(calls, len(calls))
+        return sum([await settle_batch(connection, payload(*shuffled[at : at + 50])) for at in range(0, 300, 50)])
+
+    connections = [await connect(database.gateway, autocommit=True) for _ in range(8)]
+    booked = await asyncio.gather(*(ship(connection) for connection in connections))
+    for connection in connections:
+        await connection.close()
+    assert sum(booked) == 300
+    settled = owner.execute(
+        "SELECT sum(settled_nano_usd)::bigint AS settled, sum(overrun_nano_usd)::bigint AS overrun,"
+        " (3000000 - sum(leased_nano_usd))::bigint AS drawn FROM th.budget_windows"
+    ).fetchone()
+    assert settled == {"settled": 60_000, "overrun": 0, "drawn": 60_000}
+
+
+async def test_a_listener_hears_of_new_calls_without_their_content(database: DatabaseUrls) -> None:
+    """One empty notification per batch; none for a batch without a new call."""
+    call = closed()
+    async with await connect(database.app, autocommit=True) as listener:
+        await listener.execute("LISTEN tollhouse_calls")
+        await settle(database, call, closed())
+        await settle(database, call)
+        heard = [notice.payload async for notice in listener.notifies(timeout=0.2)]
+    assert heard == [""]
+
+
+async def test_pages_go_through_all_calls_once(database: DatabaseUrls) -> None:
+    """Newest first; calls of the same millisecond are told apart by their ids."""
+    calls = [closed(NOON + timedelta(milliseconds=number // 3)) for number in range(10)]
+    await settle(database, *calls)
+    seen: list[CallId] = []
+    async with single_tenant_transaction(database.app, DEFAULT_TENANT) as connection:
+        while page := await list_calls(connection, DEFAULT_TENANT, before=seen[-1] if seen else None, limit=4):
+            seen += [row.call_id for row in page]
+    assert seen == sorted((call.call_id for call in calls), reverse=True)
+
+
+async def test_filters_combine(database: DatabaseUrls) -> None:
+    """A half-open period and exact labels."""
+    inside = closed(NOON, team="ml", model="gpt-5")
+    await settle(
+        database,
+        inside,
+        closed(NOON, team="web", model="gpt-5"),
+        closed(NOON, team="ml", model="o9"),
+        closed(NOON + timedelta(hours=1), team="ml", model="gpt-5"),
+    )
+    where = CallFilter(since=NOON, until=NOON + timedelta(hours=1), team="ml", model="gpt-5")
+    async with single_tenant_transaction(database.app, DEFAULT_TENANT) as connection:
+        rows = await list_calls(connection, DEFAULT_TENANT, where)
+    assert [row.call_id for row in rows] == [inside.call_id]
+
+
+async def test_tail_gives_what_was_recorded_since_then(database: DatabaseUrls) -> None:
+    """In the order of recording, whatever the calls' own times; what was seen is not given again."""
+    await settle(database, closed())
+    late = closed(NOON - timedelta(days=3))
+    async with single_tenant_transaction(database.app, DEFAULT_TENANT) as connection:
+        first = await tail_calls(connection, DEFAULT_TENANT, EPOCH)
+        await settle(database, late)
+        again = await tail_calls(connection, DEFAULT_TENANT, first[-1].recorded_at, seen=[row.call_id for row in first])
+    assert [row.call_id for row in again] == [late.call_id]
+
+
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [
+        (timedelta(0), timedelta(hours=2)),
+        (timedelta(minutes=7), timedelta(minutes=68)),
+        (timedelta(minutes=16), timedelta(minutes=29)),
+        (timedelta(minutes=20), timedelta(minutes=40)),
+        (timedelta(minutes=50), timedelta(minutes=10)),
+    ],
+)
+async def test_spend_is_exact_for_any_period(database: DatabaseUrls, since: timedelta, until: timedelta) -> None:
+    """Rollups for whole quarters of an hour and calls for the edges add up to what the calls say."""
+    calls = [
+        closed(NOON + timedelta(minutes=minute), team=rng.choice(["ml", None]), cost_nano_usd=1 << (minute % 40))
+        for minute in range(0, 120, 3)
+    ]
+    await settle(database, *calls)
+    expected: dict[str, int] = {}
+    for call in calls:
+        if NOON + since <= datetime.fromtimestamp(call.started_ms / 1000, UTC) < NOON + until:
+            expected[call.team or ""] = expected.get(call.team or "", 0) + (call.cost_nano_usd or 0)
+    async with single_tenant_transaction(database.app, DEFAULT_TENANT) as connection:
+        rows = await sum_spend(connection, DEFAULT_TENANT, ["team"], NOON + since, NOON + until)
+    assert {row.team: row.cost_nano_usd for row in rows} == expected
+
+
+async def test_spend_counts_what_it_cannot_price(database: DatabaseUrls) -> None:
+    """Unpriced, estimated and failed calls are counted beside the sum; labels not asked for are None."""
+    await settle(
+        database,
+        closed(model="a", input_tokens=5),
+        closed(model="b", cost_nano_usd=None, price_status="unpriced", usage_source="partial"),
+        closed(model="b", cost_nano_usd=0, outcome="provider_error", latency_ms=40),
+    )
+    async with single_tenant_transaction(database.app, DEFAULT_TENANT) as connection:
+        (row,) = await sum_spend(connection, DEFAULT_TENANT, [], NOON, NOON + timedelta(minutes=15))
+    assert (row.calls, row.unpriced_calls, row.estimated_calls, row.errors) == (3, 1, 1, 1)
+    assert (row.cost_nano_usd, row.input_tokens, row.latency_ms, row.model) == (100, 5, 40, None)
+
+
+async def test_spend_by_a_label_that_is_not_kept_is_refused(database: DatabaseUrls) -> None:
+    """Sessions are not in the rollups."""
+    async with single_tenant_transaction(database.app, DEFAULT_TENANT) as connection:
+        with pytest.raises(ValueError, match="session_id"):
+            await sum_spend(connection, DEFAULT_TENANT, ["session_id"], NOON, NOON)
+
+
+async def test_another_tenants_calls_are_as_unknown_as_none(database: DatabaseUrls) -> None:
+    """In a transaction of one tenant, asking for the other's rows finds nothing - even by the other's own id."""
+    theirs = closed(tenant_id=OTHER_TENANT)
+    await settle(database, theirs)
+    async with single_tenant_transaction(database.app, DEFAULT_TENANT) as connection:
+        for tenant in (DEFAULT_TENANT, OTHER_TENANT):
+            assert await get_call(connection, tenant, theirs.call_id) is None
+            assert await list_calls(connection, tenant) == []
+            assert await tail_calls(connection, tenant, EPOCH) == []
+            assert await sum_spend(connection, tenant, [], EPOCH, NOON + timedelta(days=1)) == []
+    async with single_tenant_transaction(database.app, OTHER_TENANT) as connection:
+        assert await get_call(connection, OTHER_TENANT, theirs.call_id) is not None
+
+
+async def test_only_the_gateway_books_calls(database: DatabaseUrls) -> None:
+    """The application may read the ledger, not write it."""
+    async with await connect(database.app, autocommit=True) as connection:
+        with pytest.raises(StorageError, match="42501"):
+            await settle_batch(connection, payload(closed()))
+
+
+async def test_partitions_are_made_once_and_calls_find_them(
+    database: DatabaseUrls, owner: psycopg.Connection[dict[str, Any]]
+) -> None:
+    """A call of a month without a partition goes to the default one; that month then stays there."""
+    far = datetime(2031, 5, 10, tzinfo=UTC)
+    await settle(database, closed(far))
+    async with single_tenant_transaction(database.app, DEFAULT_TENANT) as connection:
+        assert await ensure_partitions(connection, far, far + timedelta(days=31)) == 1
+    async with single_tenant_transaction(database.app, DEFAULT_TENANT) as connection:
+        assert await ensure_partitions(connection, far, far + timedelta(days=31)) == 0
+    later = closed(far + timedelta(days=30))
+    await settle(database, later)
+    rows = owner.execute("SELECT tableoid::regclass::text AS part FROM th.calls ORDER BY started_at").fetchall()
+    assert [row["part"] for row in rows] == ["th.calls_default", "th.calls_203106"]
+
+
+def test_whole_buckets_lie_within_the_period() -> None:
+    """Ceiling of the start, floor of the end."""
+    minute = timedelta(minutes=1)
+    assert whole_buckets(NOON, NOON + 15 * minute) == (NOON, NOON + 15 * minute)
+    assert whole_buckets(NOON + minute, NOON + 31 * minute) == (NOON + 15 * minute, NOON + 30 * minute)
+    assert whole_buckets(NOON + minute, NOON + 29 * minute) == (NOON + 29 * minute, NOON + 29 * minute)
