@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import random
 import statistics
 import tempfile
@@ -43,13 +44,15 @@ def main() -> None:
         try:
             urls, _ = migrate(owner_dsn, load_secret(server.data_dir))
             lend(urls, options.writers)
-            rates = [asyncio.run(measure(urls, options, run)) for run in range(options.runs)]
+            runs = [asyncio.run(measure(urls, options, run)) for run in range(options.runs)]
         finally:
             server.stop()
+    rates, costs = [rate for rate, _ in runs], [cost for _, cost in runs]
     median = statistics.median(rates)
     print(
-        f"settle_batch: {median:,.0f} calls/s (median of {options.runs} runs of {options.calls} calls, batches of "
-        f"{options.batch}, {options.writers} writer(s); {min(rates):,.0f} to {max(rates):,.0f})"
+        f"settle_batch: {median:,.0f} calls/s, {statistics.median(costs):.0f} µs of database CPU a call "
+        f"(median of {options.runs} runs of {options.calls} calls, batches of {options.batch}, "
+        f"{options.writers} writer(s); {min(rates):,.0f} to {max(rates):,.0f})"
     )
 
 
@@ -71,19 +74,34 @@ def lend(urls: DatabaseUrls, writers: int) -> None:
                 )
 
 
-async def measure(urls: DatabaseUrls, options: argparse.Namespace, run: int) -> float:
-    """Calls per second of one run; encoding is done before the clock starts, as the journal has done it already."""
+async def measure(urls: DatabaseUrls, options: argparse.Namespace, run: int) -> tuple[float, float]:
+    """Calls per second, and CPU µs per call of the writers' backends.
+
+    Encoding is done before the clock starts, as the journal has done it already.
+    """
     rng = random.Random(run)
     share = options.calls // options.writers
     batches = [make_batches(rng, writer, share, options.batch) for writer in range(options.writers)]
     connections = [await connect(urls.gateway, autocommit=True) for _ in range(options.writers)]
-    begun = time.perf_counter()
+    pids = [connection.info.backend_pid for connection in connections]
+    spent_s, begun = cpu_s(pids), time.perf_counter()
     booked = await asyncio.gather(*(ship(*pair) for pair in zip(connections, batches, strict=True)))
     elapsed_s = time.perf_counter() - begun
+    spent_s = cpu_s(pids) - spent_s
     for connection in connections:
         await connection.close()
     assert sum(booked) == share * options.writers
-    return sum(booked) / elapsed_s
+    return sum(booked) / elapsed_s, spent_s / sum(booked) * 1e6
+
+
+def cpu_s(pids: list[int]) -> float:
+    """User and system time of processes so far; 0 where there is no /proc."""
+    ticks = 0
+    for pid in pids:
+        stat = Path(f"/proc/{pid}/stat")
+        if stat.exists():
+            ticks += sum(map(int, stat.read_text().rpartition(")")[2].split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 async def ship(connection: psycopg.AsyncConnection, batches: list[bytes]) -> int:  # type: ignore[type-arg]

@@ -327,3 +327,24 @@ async def test_a_tail_reads_every_row_from_any_batch_end(
 
     assert [msgspec.json.decode(row)["call_id"] for row in rows] == [records.call(n) for n in range(60)]
     journal.close()
+
+
+async def test_a_shipping_that_is_stopped_between_two_blocks_loses_nothing(
+    make_journal: Any, records: Any, fake_database: Any, clock: Any, events: Any
+) -> None:
+    """Rows already read when the task is cancelled are shipped by the drain that follows."""
+    journal = make_journal()
+    write(journal, records, range(600))
+    shipper = shipper_of(journal, fake_database, clock, events, rows_max=400)
+    task = asyncio.create_task(shipper.run())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert fake_database.rows == {}
+
+    assert await shipper.drain(5)
+
+    assert [len(batch) for batch in fake_database.batches] == [400, 200]
+    assert len(fake_database.rows) == 600

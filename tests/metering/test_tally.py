@@ -227,12 +227,12 @@ LEAVES = st.one_of(
 USAGES = st.recursive(
     LEAVES,
     lambda inner: st.one_of(st.dictionaries(st.sampled_from(KEYS), inner, max_size=8), st.lists(inner, max_size=4)),
-    max_leaves=20,
+    max_leaves=8,
 )
-OBJECTS = st.dictionaries(st.sampled_from(KEYS), USAGES, max_size=10)
+OBJECTS = st.dictionaries(st.sampled_from(KEYS), USAGES, max_size=7)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.sampled_from(Dialect), OBJECTS, st.none() | OBJECTS, st.booleans(), st.integers(0, 10_000))
 def test_units_are_never_negative_and_nothing_raises(
     dialect: Dialect, usage: dict, first: dict | None, complete: bool, delivered: int
@@ -246,7 +246,7 @@ def test_units_are_never_negative_and_nothing_raises(
         assert total is None or total >= 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.sampled_from(list(SPLITTERS)), OBJECTS)
 def test_units_add_up_to_the_totals(shape: Shape, usage: dict) -> None:
     """The parts of each side sum to the side, so that no token is billed twice or dropped."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import socket
 import ssl
 import subprocess
 import sys
@@ -95,15 +94,3 @@ def test_wrong_usage_exits_with_2(certificate: Certificate) -> None:
     finished = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert (finished.returncode, finished.stdout) == (2, "")
     assert "come together" in finished.stderr
-
-
-def test_pipelined_requests_are_answered_in_order() -> None:
-    """Two requests sent at once on one connection get their answers in their order."""
-    request = "POST /raw/{} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\nContent-Length: 0\r\n{}\r\n"
-    with serving(SimulatorApp()) as port, socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-        connection.sendall((request.format("one", "") + request.format("two", "Connection: close\r\n")).encode())
-        data = b""
-        while piece := connection.recv(65536):
-            data += piece
-    assert data.index(b"/raw/one") < data.index(b"/raw/two")
-    assert data.count(b"HTTP/1.1 200 OK") == 2

@@ -112,7 +112,11 @@ def test_a_second_owner_is_told_who_is_the_first(data_dir: Path) -> None:
 def test_the_server_of_a_killed_owner_is_adopted(data_dir: Path) -> None:
     """It goes on with the same process and the same data, and can be stopped by its new owner."""
     owner = subprocess.run(
-        [sys.executable, "-c", OWNER_THAT_IS_KILLED, str(data_dir)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", OWNER_THAT_IS_KILLED, str(data_dir)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert owner.returncode == -signal.SIGKILL, owner.stderr
     told: list[str] = []
@@ -219,14 +223,14 @@ class DiskUsage(NamedTuple):
 def test_a_full_disk_is_named_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With what is free and what is needed."""
     monkeypatch.setattr(shutil, "disk_usage", lambda path: DiskUsage(1 << 40, 1 << 40, 5 << 20))
-    with pytest.raises(StorageError, match="no disk space for the database: .* has 5 MiB free and needs 256 MiB"):
+    with pytest.raises(StorageError, match=r"no disk space for the database: .* has 5 MiB free and needs 256 MiB"):
         EmbeddedPostgres(tmp_path / "data").start()
     assert not (tmp_path / "data" / "database").exists()
 
 
 def test_a_setting_that_the_server_refuses_is_told_in_its_words(data_dir: Path) -> None:
     """The end of the server's log is in the error, and the lock is free again."""
-    with pytest.raises(StorageError, match="did not start: .*shared_buffers"):
+    with pytest.raises(StorageError, match=r"did not start: .*shared_buffers"):
         EmbeddedPostgres(data_dir, {"shared_buffers": "much"}).start()
     server = EmbeddedPostgres(data_dir)
     server.start()

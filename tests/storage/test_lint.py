@@ -68,6 +68,11 @@ FAULTS = [
         "REVOKE ALL ON FUNCTION th.planted() FROM PUBLIC",
     ),
     (
+        "is a definer function without a pinned search path",
+        "CREATE FUNCTION th.planted() RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog"
+        " AS 'SELECT 1'; REVOKE ALL ON FUNCTION th.planted() FROM PUBLIC",
+    ),
+    (
         "is a definer function that public may execute",
         "CREATE FUNCTION th.planted() RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog"
         " AS 'SELECT 1'",

@@ -58,7 +58,7 @@ def test_a_changed_migration_is_an_error(database: DatabaseUrls, postgres_cluste
     """What was applied is what the file says, or nobody knows what the database is."""
     first, *others = load_migrations()
     changed = msgspec.structs.replace(first, checksum=b"other")
-    with pytest.raises(StorageError, match="0001_pre_foundation.sql was changed"):
+    with pytest.raises(StorageError, match=r"0001_pre_foundation\.sql was changed"):
         migrate(database.owner, postgres_cluster.secret, (changed, *others))
 
 
@@ -71,7 +71,7 @@ def test_a_newer_database_is_refused(database: DatabaseUrls, postgres_cluster: A
 def test_a_failing_migration_leaves_nothing(database: DatabaseUrls, postgres_cluster: Any) -> None:
     """It is undone as a whole, and the next run tries it again."""
     broken = next_migration("CREATE TABLE th.half (); SELECT 1 / 0;")
-    with pytest.raises(StorageError, match="9999_pre_test.sql failed and was undone: division by zero"):
+    with pytest.raises(StorageError, match=r"9999_pre_test\.sql failed and was undone: division by zero"):
         migrate(database.owner, postgres_cluster.secret, broken)
     with psycopg.connect(database.owner) as connection:
         assert connection.execute("SELECT to_regclass('th.half')").fetchone() == (None,)

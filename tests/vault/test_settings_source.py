@@ -21,7 +21,7 @@ OPENAI = ProviderSetting(kind="openai", key_env="K")
 def test_key_is_given_to_its_workspace_alone() -> None:
     """By the table's workspace, or by the name before the slash."""
     providers = {"a": OPENAI, "b": ProviderSetting(kind="openai", workspace="lab"), "ops/c": OPENAI}
-    source = SettingsSource(providers, {name: KEY for name in providers}, PEPPER)
+    source = SettingsSource(providers, dict.fromkeys(providers, KEY), PEPPER)
     found = {
         (workspace, name): source.credential(DEFAULT_TENANT, workspace, name) is not None
         for workspace in ("default", "lab", "ops")

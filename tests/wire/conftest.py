@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tollhouse.wire.call import Call, Dialect, Family, Operation, Route
 
 RECORDINGS_VARIABLE = "TOLLHOUSE_RECORDINGS"

@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tollhouse.wire.members import DEPTH_MAX, MalformedError, is_deeper, read_members, read_object
 
 VALUES = st.recursive(

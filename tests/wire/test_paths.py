@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tollhouse.kernel.refusal import Refusal, RefusalCode
 from tollhouse.wire.call import Dialect, Family, Operation, Route
 from tollhouse.wire.paths import match

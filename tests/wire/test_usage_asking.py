@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tollhouse.wire.call import Call
 from tollhouse.wire.dialects import inject_usage, read_request
 from tollhouse.wire.paths import match
@@ -108,7 +109,7 @@ JSON = st.recursive(
 def test_the_result_parses_to_the_same_but_for_usage(
     extra: dict[str, object], options: dict[str, object] | None, present: bool, include: object, indent: int | None
 ) -> None:
-    """Given any streamed request, when usage is asked for, then it parses to the same object with include_usage true."""
+    """Given any streamed request, when usage is asked for, then it parses to the same with include_usage true."""
     request: dict[str, object] = {"model": "m", **extra, "stream": True}
     if present:
         request["stream_options"] = options

@@ -44,6 +44,8 @@ SHELL_FILES = frozenset(
         "ledger/segments.py",
         "ledger/shipper.py",
         "ledger/tail.py",
+        "pricing/book_file.py",
+        "snapshot/refresher.py",
     )
 )
 IMPURE_MODULES = frozenset(

@@ -19,6 +19,13 @@ def overlooked(rule: str) -> Mapping[str, str]:
     return table
 
 
+def demand(findings: Iterable[Finding], overlooks: Mapping[str, str]) -> None:
+    """AssertionError that lists every complaint, a line each; nothing if there is none."""
+    wrong = complaints(findings, overlooks)
+    if wrong:
+        raise AssertionError("\n  ".join(("house rule broken:", *wrong)))
+
+
 def complaints(findings: Iterable[Finding], overlooks: Mapping[str, str]) -> list[str]:
     """What is wrong: findings that are not overlooked, entries that are not needed or give no reason."""
     found = list(findings)
@@ -26,4 +33,4 @@ def complaints(findings: Iterable[Finding], overlooks: Mapping[str, str]) -> lis
     new = [f"{finding.key}: {finding.says}" for finding in found if finding.key not in overlooks]
     stale = [f"{key}: no longer needed in {RATCHET}, remove it" for key in overlooks if key not in keys]
     mute = [f"{key}: the ratchet gives no reason" for key, reason in overlooks.items() if not reason.strip()]
-    return sorted(new) + sorted(stale) + sorted(mute)
+    return sorted(set(new)) + sorted(stale) + sorted(mute)

@@ -36,7 +36,7 @@ def wide_catches(source: Source) -> Iterator[Finding]:
     for outer in source.tree.body:
         name = getattr(outer, "name", "module")
         for node in ast.walk(outer):
-            if isinstance(node, ast.ExceptHandler) and _is_wide(node.type):
+            if isinstance(node, ast.ExceptHandler) and _is_wide(node.type) and not _raises_again(node):
                 yield Finding(
                     key=f"{source.path}::{name}", says=f"line {node.lineno}: catches everything; only an edge may"
                 )
@@ -59,6 +59,12 @@ def swallowed(source: Source) -> Iterator[Finding]:
             span = lines[max(0, node.lineno - 2) : node.lineno + 1]
             if not any("# " in line for line in span):
                 yield Finding(key=f"{source.path}:suppress", says=f"line {node.lineno}: suppressed without a word why")
+
+
+def _raises_again(node: ast.ExceptHandler) -> bool:
+    """Tidies up and lets the exception go on."""
+    last = node.body[-1]
+    return isinstance(last, ast.Raise) and last.exc is None
 
 
 def _is_wide(kind: ast.expr | None) -> bool:

@@ -71,8 +71,8 @@ def _fields() -> str:
     rows = [(f"`{name}`", field.meaning, field.unit, field.source) for name, field in FIELDS.items()]
     return (
         "\n## What is recorded of a call\n\n"
-        "Money is a whole number of nano-USD, a billionth of a dollar. A field is empty where nobody said or nothing is\n"
-        "known.\n\n"
+        "Money is a whole number of nano-USD, a billionth of a dollar. A field is empty where nobody said or nothing\n"
+        "is known.\n\n"
         f"{table(('field', 'meaning', 'unit', 'who says it'), rows)}"
     )
 

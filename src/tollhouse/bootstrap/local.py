@@ -1,4 +1,4 @@
-"""The database for a command: the operator's own, the embedded one that runs, or the embedded one for as long as it takes.
+"""The database for a command: the operator's own, or the embedded one, running already or for as long as it takes.
 
 Rules: DATABASE_URL goes first. An embedded server that `tollhouse up` runs is used as a guest. Where none runs, it is
 started for the command's duration and stopped after, and the person is told so.
@@ -14,7 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from tollhouse.kernel.errors import StorageError
+from tollhouse.identity.pepper import PEPPER_FILE, Peppers, load_peppers
+from tollhouse.kernel.errors import ConfigError, StorageError
 from tollhouse.kernel.secret import Secret
 from tollhouse.settings import Settings
 from tollhouse.storage.attached import has_database, running_database
@@ -70,6 +71,14 @@ def open_place(settings: Settings, say: Say, *, create: bool = False) -> Iterato
         yield Place(owner_url=owner_url, secret=load_secret(data_dir), embedded=True)
     finally:
         server.stop()
+
+
+def peppers_of(settings: Settings) -> Peppers:
+    """The peppers for a new key. ConfigError where a command would invent one that no gateway knows."""
+    shared = settings.database_secret is not None and settings.pepper is None
+    if shared and not (settings.data_dir / PEPPER_FILE).exists():
+        raise ConfigError("this host has no peppers: give TOLLHOUSE_PEPPER, the same as the gateways have")
+    return load_peppers(settings.data_dir, settings.pepper)
 
 
 def _shared_secret(data_dir: Path, given: Secret | None, *, create: bool) -> Secret:

@@ -40,7 +40,9 @@ _SUMS = tuple(name for name in SpendRow.__struct_fields__ if name not in SPEND_L
 class Reach:
     """Some or all workspaces of one database. Made by `open_reach`."""
 
-    def __init__(self, urls: DatabaseUrls, pool: Pool, chosen: str | None, workspaces: Collection[WorkspaceName]) -> None:
+    def __init__(
+        self, urls: DatabaseUrls, pool: Pool, chosen: str | None, workspaces: Collection[WorkspaceName]
+    ) -> None:
         self._urls, self._pool, self._chosen = urls, pool, chosen
         self.names: Mapping[TenantId, str] = {workspace.tenant_id: workspace.name for workspace in workspaces}
 

@@ -16,8 +16,6 @@ from tollhouse.cli import group
 
 __all__ = ["main", "make_application"]
 
-DESCRIPTION = "Self-hosted gateway and ledger for AI spend."
-
 
 def main() -> None:
     """Entry of the `tollhouse` program."""
@@ -28,7 +26,6 @@ def make_application() -> typer.Typer:
     """The program with the commands of every file in `group/`."""
     application = typer.Typer(
         name="tollhouse",
-        help=DESCRIPTION,
         no_args_is_help=True,
         add_completion=False,
         rich_markup_mode=None,
@@ -41,11 +38,17 @@ def make_application() -> typer.Typer:
     return application
 
 
-def _version_option(
-    version: bool = typer.Option(False, "--version", is_eager=True, help="Print the version and stop."),
-) -> None:
-    if version:
-        from importlib.metadata import version as installed_version
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from tollhouse import __version__
 
-        typer.echo(f"tollhouse {installed_version('tollhouse')}")
+        typer.echo(f"tollhouse {__version__}")
         raise typer.Exit
+
+
+def _version_option(
+    version: bool = typer.Option(
+        False, "--version", is_eager=True, callback=_print_version, help="Print the version and stop."
+    ),
+) -> None:
+    """Self-hosted gateway and ledger for AI spend."""

@@ -58,7 +58,9 @@ def command(group: typer.Typer, name: str, options: type[Options]) -> Callable[[
 
         run.__doc__ = work.__doc__
         run.__signature__ = _signature(options)  # type: ignore[attr-defined]
-        run.__annotations__ = {parameter.name: parameter.annotation for parameter in _signature(options).parameters.values()}
+        run.__annotations__ = {
+            parameter.name: parameter.annotation for parameter in _signature(options).parameters.values()
+        }
         group.command(name)(run)
         return work
 
@@ -86,8 +88,8 @@ def _run(work: Work[Options], options: Options) -> int:
 def _signature(options: type[Common]) -> inspect.Signature:
     """A parameter per field: the record's own first, then what it inherits."""
     hints = get_type_hints(options, include_extras=True)
-    own = [field for field in msgspec.structs.fields(options) if field.name not in InWorkspace.__struct_fields__]
-    shared = [field for field in msgspec.structs.fields(options) if field.name in InWorkspace.__struct_fields__]
+    own = [field for field in msgspec.structs.fields(options) if field.name not in Common.__struct_fields__]
+    shared = [field for field in msgspec.structs.fields(options) if field.name in Common.__struct_fields__]
     return inspect.Signature(
         [
             inspect.Parameter(
@@ -102,4 +104,4 @@ def _signature(options: type[Common]) -> inspect.Signature:
 
 
 def _default(field: msgspec.structs.FieldInfo) -> object:
-    return field.default if field.default is not NO_DEFAULT else field.default_factory()  # type: ignore[operator]
+    return field.default if field.default is not NO_DEFAULT else field.default_factory()

@@ -5,7 +5,6 @@ The event loop lives as long as the command.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -31,6 +30,8 @@ def with_reach(options: InWorkspace, work: Callable[[Reach], Awaitable[Result]])
 
 def with_database(options: Common, work: Callable[[DatabaseUrls], Awaitable[Result]]) -> Result:
     """What `work` makes of the database."""
+    import asyncio
+
     from tollhouse.bootstrap.local import open_database
 
     async def run(urls: DatabaseUrls) -> Result:

@@ -15,12 +15,12 @@ import msgspec
 from tollhouse.budget.model import Hold
 from tollhouse.metering.model import Flag, RequestFacts, Usage, UsageSource
 from tollhouse.metering.tally import usage_of
+from tollhouse.metering.tier import STANDARD, region_of, tier_of
 from tollhouse.pricing.model import Charge, Price, PriceStatus
-from tollhouse.pricing.rules import STANDARD, PriceBook, charge
+from tollhouse.pricing.rules import PriceBook, charge
 from tollhouse.wire.call import Call, Dialect, Reported
 
 AT_CEILING = "at_ceiling"
-STANDARD_NAMES = frozenset(("", "default", "auto", "standard", "standard_only", "on_demand"))
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,26 +64,22 @@ def settle(call: Call, hold: Hold | None, book: PriceBook, price_at: PriceAt, en
         return _at_ceiling(call, hold, book)
     facts = RequestFacts(body_bytes=len(call.body), status=ending.provider_status)
     usage = usage_of(call.route.dialect, reported, complete=ending.complete, request=facts)
-    price = price_of(call, book, price_at, reported.model, reported.service_tier)
+    price = price_of(call, book, price_at, reported)
     charged = charge(usage, price, book_version=book.version)
     return Settlement(usage=usage, charge=charged, model=reported.model or call.model)
 
 
-def price_of(
-    call: Call, book: PriceBook, price_at: PriceAt, model: str | None = None, tier: str | None = None
-) -> Price | None:
-    """The row for the model that answered, else for the one that was asked for."""
-    for name in (model, call.model):
+def price_of(call: Call, book: PriceBook, price_at: PriceAt, reported: Reported | None = None) -> Price | None:
+    """The row for the model, tier and region that answered, else for what was asked for."""
+    tier = tier_of(reported) if reported is not None else STANDARD
+    region = region_of(reported) if reported is not None else None
+    answered = reported.model if reported is not None else None
+    for name in (answered, call.model):
         if name:
-            price = book.find(price_at.provider, name, tier=tier_of(tier), at=price_at.at)
+            price = book.find(price_at.provider, name, tier, region, price_at.at)
             if price is not None:
                 return price
     return None
-
-
-def tier_of(reported: str | None) -> str:
-    """The tier as the book names it: providers say `default`, `auto`, `on_demand` for what is billed as standard."""
-    return STANDARD if reported is None or reported.lower() in STANDARD_NAMES else reported.lower()
 
 
 def _free(call: Call, book: PriceBook) -> Settlement:

@@ -129,6 +129,7 @@ class Connection(asyncio.Protocol):
         self._head_done = False
         self._complete = False
         self._framed = False
+        self._keep_alive = False
         self._error: ProviderError | None = None
         self._active = False
         self.sent = False
@@ -204,8 +205,8 @@ class Connection(asyncio.Protocol):
         if not self._active:
             return
         self._active = False
-        parser, self._parser = self._parser, None
-        if self._complete and self.usable and parser is not None and parser.should_keep_alive() and self._framed:
+        self._parser = None
+        if self._complete and self.usable and self._keep_alive and self._framed:
             self._pool.give_back(self)
         else:
             self.close()
@@ -295,5 +296,7 @@ class Connection(asyncio.Protocol):
             # An interim answer (100, 103) is dropped; the final one follows on the same parser.
             self.headers = []
             return
+        assert self._parser is not None
+        self._keep_alive = self._parser.should_keep_alive()
         self._complete = True
         self._wake()

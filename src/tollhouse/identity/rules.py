@@ -22,9 +22,10 @@ from tollhouse.identity.model import Caller, CredentialMode, KeyGrant
 from tollhouse.kernel.ids import DEFAULT_TENANT, KeyId
 from tollhouse.kernel.refusal import Refusal, RefusalCode
 from tollhouse.kernel.secret import Secret
+from tollhouse.wire.providers import CLIENT_KEY_HEADERS, CLIENT_KEY_QUERY
 
 OWN_KEY_HEADERS = frozenset((b"x-tollhouse-key", b"x-modeltrack-key"))
-SDK_KEY_HEADERS = frozenset((b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key"))
+SDK_KEY_HEADERS = frozenset(name.encode() for name in CLIENT_KEY_HEADERS)
 """Where official SDKs put a key; none of these goes upstream in vault mode."""
 CREDENTIAL_HEADERS = OWN_KEY_HEADERS | SDK_KEY_HEADERS
 PLACEHOLDERS = frozenset(
@@ -62,6 +63,7 @@ PLACEHOLDERS = frozenset(
 
 _PLACEHOLDER_BYTES_MAX = max(map(len, PLACEHOLDERS))
 _KEY_HEAD_BYTES = len(KEY_HEAD)
+_QUERY_KEY = CLIENT_KEY_QUERY.encode()
 _SIGNED_BY_AWS = b"aws4-"
 
 NO_KEY = Refusal(
@@ -262,7 +264,7 @@ def _read_query(query: bytes, sightings: _Sightings) -> bytes:
     for parameter in query.split(b"&"):
         name, _, value = parameter.partition(b"=")
         text = unquote_to_bytes(value) if b"%" in value else value
-        named_key = (unquote_to_bytes(name) if b"%" in name else name) == b"key"
+        named_key = (unquote_to_bytes(name) if b"%" in name else name) == _QUERY_KEY
         if text[:_KEY_HEAD_BYTES] == KEY_HEAD or (named_key and text[:3] == KEY_PREFIX):
             sightings.note_key(text.strip())
         elif not named_key:

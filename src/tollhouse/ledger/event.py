@@ -15,6 +15,7 @@ import msgspec
 from tollhouse.kernel.ids import CallId, request_id, started_at
 from tollhouse.kernel.money import format_usd
 from tollhouse.ledger.model import CallClosed
+from tollhouse.pricing.model import PriceStatus
 
 if TYPE_CHECKING:
     from tollhouse.ledger.store import CallRow
@@ -78,22 +79,30 @@ class CostEvent(msgspec.Struct, frozen=True, kw_only=True):
     price_id: str | None
 
 
-_COMPUTED = frozenset(("timestamp", "request_id", "model", "cost_usd", "workspace_id"))
+_COMPUTED = frozenset(("timestamp", "request_id", "model", "cost_usd", "cost_nano_usd", "workspace_id"))
 _COPIED = tuple(name for name in CostEvent.__struct_fields__ if name not in _COMPUTED)
 _ENCODER = msgspec.json.Encoder()
 
 
 def cost_event(call: LedgerCall) -> CostEvent:
     """The event of a closed call."""
-    cost = call.cost_nano_usd
+    cost = cost_of(call)
     return CostEvent(
         timestamp=timestamp(call.call_id),
         request_id=request_id(call.call_id),
         model=call.model or call.requested_model,
         cost_usd=None if cost is None else msgspec.Raw(format_usd(cost).encode()),
+        cost_nano_usd=cost,
         workspace_id=call.tenant_id,
         **{name: getattr(call, name) for name in _COPIED},
     )
+
+
+def cost_of(call: LedgerCall) -> int | None:
+    """Nano-USD; 0 where nothing billable happened, None where the call is unpriced."""
+    if call.price_status == PriceStatus.UNPRICED:
+        return None
+    return call.cost_nano_usd or 0
 
 
 def encode_event(event: CostEvent) -> bytes:

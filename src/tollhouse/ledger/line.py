@@ -10,9 +10,8 @@ from __future__ import annotations
 from tollhouse.kernel.ids import request_id, started_at
 from tollhouse.kernel.money import format_usd
 from tollhouse.kernel.outcome import Outcome
-from tollhouse.ledger.event import LedgerCall
+from tollhouse.ledger.event import LedgerCall, cost_of
 from tollhouse.metering.model import UsageSource
-from tollhouse.pricing.model import PriceStatus
 
 SHOWN_CHARACTERS_MAX = 64
 SHOWN_LABELS = ("team", "app", "feature", "customer", "environment", "session_id")
@@ -20,7 +19,7 @@ PLAIN_OUTCOMES = frozenset((Outcome.COMPLETED.value,))
 
 
 def call_line(call: LedgerCall) -> str:
-    """`10:30:00Z openai gpt-5-mini 150 in 320 out $0.00525 1.2 s team=ml req_…`; outcome where it is not `completed`."""
+    """`10:30:00Z openai gpt-5-mini 150 in 320 out $0.00525 1.2 s team=ml req_…`, with how it ended if not well."""
     parts = [
         started_at(call.call_id).strftime("%H:%M:%SZ"),
         f"{shown(call.provider or '-'):<10}",
@@ -38,9 +37,8 @@ def call_line(call: LedgerCall) -> str:
 
 def cost_text(call: LedgerCall) -> str:
     """`$0.00525`, `~$0.00525` where usage was estimated in whole or part, or `unpriced`."""
-    if call.cost_nano_usd is None or call.price_status == PriceStatus.UNPRICED:
-        return "unpriced"
-    return f"{'~' if is_estimated(call) else ''}${format_usd(call.cost_nano_usd)}"
+    cost = cost_of(call)
+    return "unpriced" if cost is None else f"{'~' if is_estimated(call) else ''}${format_usd(cost)}"
 
 
 def is_estimated(call: LedgerCall) -> bool:

@@ -152,19 +152,23 @@ class Shipper:
             self._prune()
             try:
                 if self._in_hand is None:
-                    self._in_hand = self._read()
+                    self._in_hand = await self._read()
                 if self._in_hand is not None:
                     await self._deliver(self._in_hand)
             except (StorageError, OSError) as error:
                 return self._pause(error)
             return self.tuning.interval_s if self._tail.position >= self._end() else 0.0
 
-    def _read(self) -> Batch | None:
+    async def _read(self) -> Batch | None:
         """What is new, if anything is: the writer's position in memory says so without a look at the disk."""
         end = self._end()
-        if self._tail.position >= end:
+        if self._tail.position >= end and not self._tail.has_begun:
             return None
-        return self._tail.read(end)
+        batch = self._tail.read_block(end)
+        while batch is None:
+            await asyncio.sleep(0)  # calls go on between two blocks
+            batch = self._tail.read_block(end)
+        return batch
 
     async def _deliver(self, batch: Batch) -> None:
         delivered = await self._delivery.send(batch.rows)

@@ -19,7 +19,7 @@ from tollhouse.ledger.cursor import BEGINNING, Position
 from tollhouse.ledger.journal_format import HEADER_BYTES, Kind, journal_id, read_header, scan
 from tollhouse.ledger.ports import Notice
 
-BLOCK_BYTES = 256 << 10
+BLOCK_BYTES = 64 << 10
 _READ_BYTES_MAX = 2 << 20
 
 
@@ -37,6 +37,9 @@ class Tail:
         self._directory, self._notice = directory, notice
         self._rows_max, self._bytes_max = rows_max, bytes_max
         self._identity = journal_id(directory.name)
+        self._rows: list[bytes] = []
+        """The batch that is being put together."""
+        self._read_bytes = 0
         self._pending: deque[tuple[bytes, int]] = deque()
         """Rows scanned and not handed out, each with the offset of its end in `_pending_segment`."""
         self._pending_segment = position.segment
@@ -47,27 +50,37 @@ class Tail:
         self.position = self._ahead = position
 
     def seek(self, position: Position) -> None:
-        """Read on from another place."""
+        """Read on from another place; a batch that is not whole is forgotten."""
         self._pending.clear()
+        self._rows, self._read_bytes = [], 0
         self.position = self._ahead = position
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether rows wait in a batch that is not whole."""
+        return bool(self._rows)
 
     def read(self, limit: Position) -> Batch:
         """The next batch before `limit`; its rows may be none where there is much else to read first. OSError if a
         segment cannot be read."""
-        rows: list[bytes] = []
-        read_bytes = 0
-        while True:
-            self._take(rows)
-            if self._pending:
-                break
+        while (batch := self.read_block(limit)) is None:
+            pass
+        return batch
+
+    def read_block(self, limit: Position) -> Batch | None:
+        """As `read`, but looks at one block only, so that an event loop is not held up: None until a batch is whole."""
+        self._take()
+        if not self._pending:
             self.position = self._ahead
-            if self._ahead >= limit or len(rows) >= self._rows_max or read_bytes >= _READ_BYTES_MAX:
-                break
-            read_bytes += self._read_block(limit)
+            if self._ahead < limit and len(self._rows) < self._rows_max and self._read_bytes < _READ_BYTES_MAX:
+                self._read_bytes += self._scan_block(limit)
+                return None
+        rows, self._rows, self._read_bytes = self._rows, [], 0
         return Batch(rows=rows, end=self.position)
 
-    def _take(self, rows: list[bytes]) -> None:
-        """Move pending rows to a batch, as many as it has room for."""
+    def _take(self) -> None:
+        """Move pending rows to the batch, as many as it has room for."""
+        rows = self._rows
         row_bytes = sum(map(len, rows)) + len(rows)
         taken = None
         while self._pending and len(rows) < self._rows_max:
@@ -81,7 +94,7 @@ class Tail:
         if taken is not None:
             self.position = Position(segment=self._pending_segment, offset=taken)
 
-    def _read_block(self, limit: Position) -> int:
+    def _scan_block(self, limit: Position) -> int:
         """Scan one block at `_ahead` and move it on; bytes read."""
         number, offset = self._ahead.segment, self._ahead.offset
         try:

@@ -58,16 +58,16 @@ class Reader:
         """A nested object under the first of these names that has one; empty where there is none."""
         for key in keys:
             value = self.usage.get(key)
-            if isinstance(value, Mapping):
+            if isinstance(value, dict):
                 return value
         return NOTHING
 
     def rows(self, key: str) -> tuple[Mapping[str, object], ...]:
         """The objects of a list under `key`; at most 64 are read."""
         value = self.usage.get(key)
-        if not isinstance(value, list | tuple):
+        if not isinstance(value, list):
             return ()
-        return tuple(row for row in value[:64] if isinstance(row, Mapping))
+        return tuple(row for row in value[:64] if isinstance(row, dict))
 
     def note_unknown(self, known: frozenset[str]) -> None:
         """Flags keys that no rule knows: a new count must not pass unnoticed."""

@@ -6,12 +6,11 @@ what a number beside them counts. At most 64 leaves, four levels, and keys of at
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 LEAVES_MAX = 64
 DEPTH_MAX = 4
-KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+KEY_MAX = 64
 
 WORDS = frozenset(
     {
@@ -35,15 +34,19 @@ def _keep_object(value: Mapping[str, object], depth: int, room: list[int]) -> di
         if room[0] <= 0:
             break
         if kind is int or kind is bool or kind is float or (kind is str and child in WORDS):
-            if KEY.fullmatch(key):
+            if _is_name(key):
                 room[0] -= 1
                 kept[key] = child
-        elif depth > 1 and isinstance(child, Mapping | list | tuple) and KEY.fullmatch(key):
+        elif depth > 1 and isinstance(child, dict | list) and _is_name(key):
             kept[key] = _keep(child, depth - 1, room)
     return kept
 
 
-def _keep(value: Mapping[str, object] | list[object] | tuple[object, ...], depth: int, room: list[int]) -> object:
-    if isinstance(value, Mapping):
+def _is_name(key: str) -> bool:
+    return len(key) <= KEY_MAX and key.isascii() and key.isidentifier()
+
+
+def _keep(value: dict[str, object] | list[object], depth: int, room: list[int]) -> object:
+    if isinstance(value, dict):
         return _keep_object(value, depth, room)
-    return [_keep_object(row, depth, room) for row in value[:LEAVES_MAX] if isinstance(row, Mapping)]
+    return [_keep_object(row, depth, room) for row in value[:LEAVES_MAX] if isinstance(row, dict)]

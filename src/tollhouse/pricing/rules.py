@@ -21,6 +21,9 @@ from tollhouse.pricing.rates import INPUT_UNITS, OUTPUT_UNITS, highest_input_rat
 
 STANDARD = "standard"
 
+OTHER_MODEL = "other_model"
+"""Stands among what is missing when another model served part of an answer: this row cannot price that part."""
+
 Aliases = Mapping[tuple[str, str], str]
 """(provider, name used) -> model of the book: a deployment's base model, a moving name."""
 
@@ -123,7 +126,7 @@ def charge(usage: Usage, price: Price | None, *, book_version: str) -> Charge:
     if price is None or Flag.UNMETERED.value in usage.flags:
         return Charge(status=PriceStatus.UNPRICED, cost_nano_usd=None, book_version=book_version)
     lines: list[ChargeLine] = []
-    missing: list[str] = []
+    missing = [OTHER_MODEL] if Flag.OTHER_MODEL.value in usage.flags else []
     total = 0
     rates = rates_for(price, usage.input_tokens or 0)
     for unit, quantity in usage.units.items():

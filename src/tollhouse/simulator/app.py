@@ -7,6 +7,7 @@ answers: a benchmark's upstream must not be its bottleneck.
 from __future__ import annotations
 
 import hashlib
+from http import HTTPStatus
 
 import msgspec
 
@@ -153,6 +154,8 @@ def _with_status(answer: Answer, target: Target, controls: Controls) -> Answer:
     if status is None:
         return answer
     failed = problem(target.family, status, f"Simulated failure with status {status}.")
+    if status == HTTPStatus.NOT_MODIFIED:
+        failed = msgspec.structs.replace(failed, body=b"")
     if controls.retry_after is not None:
         failed = msgspec.structs.replace(failed, headers=[(b"retry-after", controls.retry_after.encode("latin-1"))])
     return failed

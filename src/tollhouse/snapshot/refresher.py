@@ -70,7 +70,11 @@ class Refresher:
 
     async def start(self) -> None:
         """Loads the first snapshot; StorageError if the database cannot give one."""
-        await self._refresh()
+        try:
+            await self._refresh()
+        except StorageError:
+            await self._drop()
+            raise
 
     async def run(self) -> None:
         """Refreshes until cancelled, through any absence of the database."""

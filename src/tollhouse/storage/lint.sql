@@ -105,12 +105,12 @@ WHERE c.relnamespace = 'th'::regnamespace AND c.relname IN ('calls', 'ledger_ent
   AND g.grantee <> c.relowner AND g.privilege_type IN ('UPDATE', 'DELETE', 'TRUNCATE')
 
 -- name: is_a_definer_function_without_a_pinned_search_path
--- Else its caller chooses what its names mean.
+-- Else its caller chooses what its names mean; a temporary schema that is not named last is searched first.
 -- scope: operator
 SELECT p.proname
 FROM pg_proc p
 WHERE p.pronamespace = 'th'::regnamespace AND p.prosecdef
-  AND NOT EXISTS (SELECT FROM unnest(p.proconfig) AS setting WHERE starts_with(setting, 'search_path='))
+  AND NOT EXISTS (SELECT FROM unnest(p.proconfig) AS setting WHERE setting = 'search_path=pg_catalog, pg_temp')
 
 -- name: is_a_definer_function_that_public_may_execute
 -- EXECUTE is everybody's unless it is revoked.

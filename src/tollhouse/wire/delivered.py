@@ -11,11 +11,11 @@ def utf8_bytes(text: str) -> int:
 
 
 def text_bytes(value: object, levels: int = _LEVELS_MAX) -> int:
-    """All text in a value of unknown shape: its strings, those of its lists, and the values of its objects."""
+    """All text in a value of unknown shape: its strings, those of its lists, and of its objects but their `type`."""
     if isinstance(value, str):
         return utf8_bytes(value)
     if levels and isinstance(value, list):
         return sum(text_bytes(item, levels - 1) for item in value)
     if levels and isinstance(value, dict):
-        return sum(text_bytes(item, levels - 1) for item in value.values())
+        return sum(text_bytes(item, levels - 1) for key, item in value.items() if key != "type")
     return 0

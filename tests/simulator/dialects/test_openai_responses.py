@@ -44,32 +44,6 @@ def test_a_plain_answer(client: openai.OpenAI, app: SimulatorApp) -> None:
     assert (bill.id, bill.input_tokens, bill.output_tokens, bill.reasoning_tokens) == (answer.id, 90, 40, 32)
 
 
-def test_the_streams_sequence(client: openai.OpenAI) -> None:
-    """Events come in the real order with consecutive sequence numbers, and the last one has the whole response."""
-    events = list(
-        client.responses.create(
-            model="gpt-5", input="hello", stream=True, extra_headers={"X-Simulate": "chunks=2; reasoning_tokens=9"}
-        )
-    )
-    assert [event.type.removeprefix("response.") for event in events] == [
-        "created",
-        "in_progress",
-        "output_item.added",
-        "output_item.done",
-        "output_item.added",
-        "content_part.added",
-        "output_text.delta",
-        "output_text.delta",
-        "output_text.done",
-        "content_part.done",
-        "output_item.done",
-        "completed",
-    ]
-    assert [event.sequence_number for event in events] == list(range(len(events)))
-    assert events[6].delta + events[7].delta == events[-1].response.output_text
-    assert events[-1].response.usage.output_tokens_details.reasoning_tokens == 9
-
-
 @pytest.mark.parametrize("stream", [False, True])
 def test_functions_are_called_when_required(client: openai.OpenAI, stream: bool) -> None:
     """The function call's arguments fit its schema, whole or put together from deltas."""
@@ -99,14 +73,6 @@ def test_the_requests_limit_makes_it_incomplete(client: openai.OpenAI) -> None:
     assert (answer.status, answer.incomplete_details.reason) == ("incomplete", "max_output_tokens")
     *_, last = client.responses.create(model="gpt-5", input="hello", max_output_tokens=2, stream=True)
     assert last.type == "response.incomplete"
-
-
-def test_refusals_stream(client: openai.OpenAI) -> None:
-    """A refusal has events of its own."""
-    events = list(
-        client.responses.create(model="gpt-5", input="x", stream=True, extra_headers={"X-Simulate": "refusal=true"})
-    )
-    assert {"response.refusal.delta", "response.refusal.done"} <= {event.type for event in events}
 
 
 @pytest.mark.parametrize("body", [{"input": "x"}, {"model": "gpt-5"}, {"model": "gpt-5", "input": 7}])

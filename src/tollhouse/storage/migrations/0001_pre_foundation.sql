@@ -3,7 +3,7 @@
 
 CREATE FUNCTION th.tenant() RETURNS uuid
 LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT nullif(current_setting('tollhouse.tenant', true), '')::uuid
 $$;
@@ -11,7 +11,7 @@ COMMENT ON FUNCTION th.tenant() IS 'The tenant that this transaction works for; 
 
 CREATE FUNCTION th.refuse_change() RETURNS trigger
 LANGUAGE plpgsql
-SET search_path = pg_catalog
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RAISE EXCEPTION 'rows of % are only ever appended', TG_TABLE_NAME USING ERRCODE = 'TH002';
@@ -19,7 +19,7 @@ END
 $$;
 COMMENT ON FUNCTION th.refuse_change() IS 'Trigger of append-only tables.';
 
--- What recognises the secret that the login roles'' passwords are derived from.
+-- What recognises the secret that the login roles' passwords are derived from.
 CREATE TABLE th.deployment (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     secret_fingerprint bytea
@@ -30,7 +30,7 @@ INSERT INTO th.deployment DEFAULT VALUES;
 -- FORCE binds the owner too, so without the ledger's policies a definer function would see nothing.
 CREATE FUNCTION th.secure_tenant_table(target regclass) RETURNS void
 LANGUAGE plpgsql
-SET search_path = pg_catalog
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', target);
@@ -91,7 +91,7 @@ INSERT INTO th.configuration_version (version) VALUES (1);
 -- The row's lock makes transactions that change the configuration commit in the order of their versions.
 CREATE FUNCTION th.configuration_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     changed bigint;
@@ -111,7 +111,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION th.configuration_changed();
 -- STABLE: the version and the rows are of one snapshot. A key ended longer ago than a day is as good as unknown.
 CREATE FUNCTION th.load_snapshot(since bigint) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog
+SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
 DECLARE

@@ -77,7 +77,7 @@ ALTER TABLE th.calls ATTACH PARTITION th.calls_default DEFAULT;
 -- Attaching, unlike CREATE … PARTITION OF, does not stop calls from being written meanwhile.
 CREATE FUNCTION th.ensure_partitions(from_moment timestamptz, to_moment timestamptz) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog
+SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
 DECLARE
@@ -110,7 +110,7 @@ $$;
 REVOKE ALL ON FUNCTION th.ensure_partitions(timestamptz, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION th.ensure_partitions(timestamptz, timestamptz) TO tollhouse_app, tollhouse_gateway;
 
--- Sums by a quarter of an hour (UTC) and by every label but session, trace and prompt template; '' where a label was
+-- Sums by a quarter of an hour (UTC) and by every label but session, trace and prompt template; ' where a label was
 -- not said. All labels together may be too long for an index, so the key has their hash.
 CREATE TABLE th.call_rollups (
     tenant_id uuid NOT NULL,
@@ -143,7 +143,7 @@ CREATE TABLE th.call_rollups (
 COMMENT ON COLUMN th.call_rollups.cost_nano_usd IS 'Of the calls that have a cost: partial where unpriced_calls > 0.';
 SELECT th.secure_tenant_table('th.call_rollups');
 
--- A period of a budget. Invariant in every committed state: settled - overrun + sum of leases'' rest <= limit.
+-- A period of a budget. Invariant in every committed state: settled - overrun + sum of leases' rest <= limit.
 CREATE TABLE th.budget_windows (
     tenant_id uuid NOT NULL,
     window_id text NOT NULL,

@@ -16,11 +16,15 @@ CREATE TYPE th.held AS (
     unpriced boolean
 );
 
+-- In plpgsql, so that a session keeps its plan: before version 18 a function in SQL is planned at every call, which
+-- takes longer than booking a small batch.
 CREATE FUNCTION th.insert_calls(payload text, OUT inserted_calls bigint, OUT held th.held[])
-LANGUAGE sql
-SET search_path = pg_catalog
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $$
+#variable_conflict use_column
+BEGIN
     WITH inserted AS (
         INSERT INTO th.calls (
             tenant_id, started_at, call_id, key_id, dialect, operation, provider, requested_model, model, streaming,
@@ -121,6 +125,8 @@ AS $$
             i.tenant_id, h ->> 0, h ->> 1, (h ->> 2)::bigint, i.call_id, coalesce(i.cost_nano_usd, 0),
             i.price_status = 'unpriced')::th.held)
          FROM inserted i, jsonb_array_elements(i.holds) AS h)
+    INTO inserted_calls, held;
+END
 $$;
 REVOKE ALL ON FUNCTION th.insert_calls(text) FROM PUBLIC;
 COMMENT ON FUNCTION th.insert_calls(text) IS 'Calls and rollups; the number of new calls, and what they are held against.';
@@ -129,7 +135,7 @@ COMMENT ON FUNCTION th.insert_calls(text) IS 'Calls and rollups; the number of n
 -- off by a new epoch, or there is none - is booked in full all the same, and as overrun beside it.
 CREATE FUNCTION th.settle_holds(held th.held[]) RETURNS void
 LANGUAGE plpgsql
-SET search_path = pg_catalog
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     INSERT INTO th.budget_windows (tenant_id, window_id)
@@ -194,7 +200,7 @@ REVOKE ALL ON FUNCTION th.settle_holds(th.held[]) FROM PUBLIC;
 
 CREATE FUNCTION th.settle_batch(payload text) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     new_calls bigint;

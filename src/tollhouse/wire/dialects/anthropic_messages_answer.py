@@ -12,6 +12,7 @@ import msgspec
 from tollhouse.wire.call import Reported
 from tollhouse.wire.delivered import text_bytes, utf8_bytes
 from tollhouse.wire.dialects.observing import note
+from tollhouse.wire.dialects.salvage import loose_object
 from tollhouse.wire.usage import bounded_usage
 from tollhouse.wire.wording import error_code, model_name, response_id, service_tier
 
@@ -118,8 +119,8 @@ class MessagesObserver:
 
     def _salvage(self, payload: bytes) -> None:
         """An event of a shape we do not know: what can be had of it."""
-        loose = msgspec.json.decode(payload)
-        if not isinstance(loose, dict):
+        loose = loose_object(payload)
+        if loose is None:
             note(self.reported, "event_unreadable")
             return
         kind, message, usage, delta = (loose.get(name) for name in ("type", "message", "usage", "delta"))

@@ -11,6 +11,7 @@ import msgspec
 from tollhouse.wire.call import Reported
 from tollhouse.wire.delivered import text_bytes, utf8_bytes
 from tollhouse.wire.dialects.observing import note
+from tollhouse.wire.dialects.salvage import loose_object
 from tollhouse.wire.usage import bounded_usage
 from tollhouse.wire.wording import error_code, model_name, response_id, service_tier
 
@@ -97,8 +98,8 @@ class GenerateObserver:
 
     def _salvage(self, payload: bytes) -> bool:
         """A piece of a shape we do not know: what can be had of it."""
-        loose = msgspec.json.decode(payload)
-        if not isinstance(loose, dict):
+        loose = loose_object(payload)
+        if loose is None:
             return False
         usage, error, candidates = (loose.get(name) for name in ("usageMetadata", "error", "candidates"))
         self._names(loose.get("responseId"), loose.get("modelVersion"), usage if isinstance(usage, dict) else None)

@@ -14,6 +14,7 @@ from tollhouse.wire.dialects.reading import (
     Choices,
     Kind,
     Tokens,
+    bad_request,
     has_other_kinds,
     has_unknown,
     largest,
@@ -21,6 +22,7 @@ from tollhouse.wire.dialects.reading import (
     read_body,
     string_metadata,
 )
+from tollhouse.wire.members import MalformedError, read_object
 
 KNOWN_FIELDS = frozenset(
     """
@@ -68,8 +70,10 @@ def read_request(route: Route, body: bytes) -> Call | Refusal:
     refusal = model_refusal(request.model)
     if refusal is not None:
         return refusal
-    stream = request.stream is True
     options = request.stream_options
+    if options is not None and _is_ambiguous(bytes(values["stream_options"])):
+        return bad_request("`stream_options` has the same key twice")
+    stream = request.stream is True
     return Call(
         route=route,
         model=request.model or "",
@@ -82,6 +86,15 @@ def read_request(route: Route, body: bytes) -> Call | Refusal:
         unbounded=has_unknown(values, KNOWN_FIELDS) or _has_server_tools(request.tools),
         metadata=string_metadata(request.metadata),
     )
+
+
+def _is_ambiguous(options: bytes) -> bool:
+    """Whether a key stands twice: we might edit the one that the provider does not read."""
+    try:
+        read_object(options)
+    except MalformedError:
+        return True
+    return False
 
 
 def _is_referenced(messages: list[_Message] | tuple[()]) -> bool:

@@ -12,6 +12,7 @@ import msgspec
 from tollhouse.wire.call import Reported
 from tollhouse.wire.delivered import text_bytes, utf8_bytes
 from tollhouse.wire.dialects.observing import note
+from tollhouse.wire.dialects.salvage import loose_object
 from tollhouse.wire.usage import bounded_usage
 from tollhouse.wire.wording import error_code, model_name, response_id, service_tier
 
@@ -109,11 +110,8 @@ class ChatObserver:
 
     def _salvage(self, payload: bytes) -> _Chunk | None:
         """A chunk of a shape we do not know: what can be had of it. Its text is counted here."""
-        try:
-            loose = msgspec.json.decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None
-        if not isinstance(loose, dict):
+        loose = loose_object(payload)
+        if loose is None:
             return None
         groq = loose.get("x_groq")
         usage = loose.get("usage") or (groq.get("usage") if isinstance(groq, dict) else None)

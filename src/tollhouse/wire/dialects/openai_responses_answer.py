@@ -12,6 +12,7 @@ import msgspec
 from tollhouse.wire.call import Reported
 from tollhouse.wire.delivered import text_bytes, utf8_bytes
 from tollhouse.wire.dialects.observing import note
+from tollhouse.wire.dialects.salvage import loose_object
 from tollhouse.wire.usage import bounded_usage
 from tollhouse.wire.wording import error_code, model_name, response_id, service_tier
 
@@ -68,7 +69,7 @@ class ResponsesObserver:
 
     def whole(self, body: bytes) -> None:
         """A response object, or an error. One that runs in the background is answered before it has usage."""
-        loose = _loose(body)
+        loose = loose_object(body)
         if loose is None:
             note(self.reported, "answer_unreadable")
             return
@@ -139,17 +140,9 @@ class ResponsesObserver:
         self.reported.server_tools[name] = self.reported.server_tools.get(name, 0) + 1
 
 
-def _loose(payload: bytes) -> dict[str, object] | None:
-    try:
-        loose = msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return loose if isinstance(loose, dict) else None
-
-
 def _salvage(payload: bytes) -> _Event | None:
     """An event of a shape we do not know: what can be had of it."""
-    loose = _loose(payload)
+    loose = loose_object(payload)
     if loose is None:
         return None
     kind, delta, response, error = (loose.get(name) for name in ("type", "delta", "response", "error"))
