@@ -24,7 +24,13 @@ from tollhouse.storage.postgres import DatabaseUrls, database_urls, login_role
 from tollhouse.storage.roles import ensure_login_roles
 from tollhouse.storage.secret_file import load_secret
 
-UNSAFE_BUT_FAST = {"fsync": "off", "full_page_writes": "off", "scram_iterations": "64", "shared_buffers": "32MB"}
+UNSAFE_BUT_FAST = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "scram_iterations": "64",
+    "shared_buffers": "32MB",
+    "autovacuum": "off",
+}
 TEMPLATE = "tollhouse_template"
 
 
@@ -45,8 +51,8 @@ class PostgresCluster(msgspec.Struct, frozen=True, kw_only=True):
         return make_conninfo(self.owner_dsn, dbname=name)
 
     def drop_database(self, name: str) -> None:
-        """The database, whoever is connected, and its login roles."""
-        with psycopg.connect(self.owner_dsn, autocommit=True) as connection:
+        """The database, whoever is connected (only a superuser may end the others' connections), and its logins."""
+        with psycopg.connect(self.server.superuser_dsn(), autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
             for job in ("app", "gateway"):
                 connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(login_role(job, name))))

@@ -35,6 +35,14 @@ def test_paths_that_are_named_exist(path: str) -> None:
     demand(documents.missing_paths(path, read(path), project_files()), overlooked("paths"))
 
 
+def test_make_has_the_targets_that_documents_name() -> None:
+    """A command that is given can be run."""
+    found = [
+        one for path, text in markdown().items() for one in documents.missing_targets(path, text, read("Makefile"))
+    ]
+    demand(found, overlooked("targets"))
+
+
 def test_every_promise_names_a_test_that_is_there() -> None:
     """A promise without a test is not made."""
     tests = {source.path: source.tree for source in python_sources() if source.path.startswith("tests/")}
@@ -79,11 +87,17 @@ def test_dead_links_are_found() -> None:
 
 
 def test_missing_paths_are_found() -> None:
-    """Control: files from the root and from the package; names that are no paths are left alone."""
+    """Control: files from the root and from the package, bare names anywhere; what is no path is left alone."""
     files = ["Makefile", "src/tollhouse/wire/call.py"]
-    text = "`wire/call.py` `src/tollhouse/wire/` `wire/gone.py` `gone.md` `make` `a.b`"
+    text = "`call.py` `NNNN_x.sql` `wire/call.py` `src/tollhouse/wire/` `wire/gone.py` `gone.md` `make` `a.b`"
     found = documents.missing_paths("C.md", text, files)
     assert [finding.key for finding in found] == ["C.md::wire/gone.py", "C.md::gone.md"]
+
+
+def test_a_missing_target_is_found() -> None:
+    """Control: one that is there, one that is not."""
+    found = documents.missing_targets("C.md", "`make up` and `make down ARGS=x`", "up: setup\n\t@true\n")
+    assert [finding.key for finding in found] == ["C.md::make down"]
 
 
 def test_a_promise_without_its_test_is_found() -> None:

@@ -74,7 +74,7 @@ def test_a_test_that_does_not_run_is_found(line: str) -> None:
         "cd /wo" + "rk/main",
         "/ho" + "me/alice/x",
         "as issue " + "#12 says",
-        "fixes" + " #7",
+        "fixes #" + "7",
     ],
 )
 def test_a_private_place_is_found(line: str) -> None:

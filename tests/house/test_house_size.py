@@ -39,9 +39,8 @@ def test_a_function_of_41_lines_is_found_and_its_docstring_is_free() -> None:
     assert [finding.key for finding in size.long_functions(long)] == ["a.py::C.f"]
 
 
-def test_a_seventh_parameter_is_found_unless_it_is_a_command() -> None:
-    """Control: keyword-only parameters count, `self` does not, and the options of a command are its interface."""
+def test_a_seventh_parameter_is_found() -> None:
+    """Control: keyword-only parameters count, `self` does not."""
     assert list(size.many_parameters(parse("a.py", "def f(self, a, b, c, *, d, e, g): ..."))) == []
     seven = "def f(a, b, c, *, d, e, g, h): ..."
     assert [finding.key for finding in size.many_parameters(parse("a.py", seven))] == ["a.py::f"]
-    assert list(size.many_parameters(parse("a.py", "@app.command()\n" + seven))) == []

@@ -38,7 +38,9 @@ def test_a_test_without_a_behaviour_is_found() -> None:
 
 
 def test_empty_names_are_found() -> None:
-    """Control: in file names, function names and class names, alone or as a part; not inside another word."""
+    """Control: in file names, function names and class names, alone or as a part; not in another word or a test."""
     assert [finding.key for finding in wording.empty_names(parse("src/date_utils.py", ""))] == ["src/date_utils.py"]
-    source = parse("a.py", "class KeyManager: pass\ndef misc_things(): pass\nclass Commonwealth: pass\n")
+    source = parse(
+        "a.py", "class KeyManager: pass\ndef misc_things(): pass\nclass Commonwealth: pass\ndef test_common_x(): pass\n"
+    )
     assert [finding.key for finding in wording.empty_names(source)] == ["a.py::KeyManager", "a.py::misc_things"]

@@ -22,6 +22,7 @@ def raw_deflate(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     "packed",
     [gzip.compress(TEXT), zlib.compress(TEXT), raw_deflate(TEXT), gzip.compress(TEXT[:99]) + gzip.compress(TEXT[99:])],
+    ids=["gzip", "zlib", "raw deflate", "two members"],
 )
 @pytest.mark.parametrize("size", [1, 3, 1000])
 def test_every_cut_inflates_to_the_same(packed: bytes, size: int) -> None:
@@ -54,7 +55,11 @@ def test_a_bomb_is_bounded() -> None:
     assert peak < 10_000_000
 
 
-@pytest.mark.parametrize("junk", [b"not compressed at all", b"\xff" * 50, gzip.compress(TEXT)[:40] + b"\xff" * 400])
+@pytest.mark.parametrize(
+    "junk",
+    [b"not compressed at all", b"\xff" * 50, gzip.compress(TEXT)[:40] + b"\xff" * 400],
+    ids=["plain text", "noise", "noise after a good head"],
+)
 def test_bad_data_stops_without_an_error(junk: bytes) -> None:
     """Given what is not compressed, or breaks, when fed, then nothing more is given and nothing is raised."""
     inflater = Inflater(1_000_000)

@@ -18,6 +18,8 @@ NAMED_PATH = re.compile(r"`([\w.-]+(?:/[\w.-]+)*/?)`")
 TEST_NAME = re.compile(r"`(tests/[\w/.-]+\.py)(?:::(\w+))?`")
 RULE = re.compile(r"\|[|\s:-]+")
 COVERS = re.compile(r"^Dependenc(?:y|ies): (.+)$", re.MULTILINE)
+MAKE = re.compile(r"`make ([a-z]+)")
+TARGET = re.compile(r"^([a-z]+):", re.MULTILINE)
 DECISION_LINES_MAX = 60
 DECISION_PARTS = ("## Why", "## What it drags in", "## How we would leave")
 SUFFIXES = frozenset((".py", ".md", ".sql", ".toml", ".in", ".lock", ".json"))
@@ -48,8 +50,15 @@ def missing_paths(path: str, text: str, files: Collection[str]) -> Iterator[Find
     for named in NAMED_PATH.findall(FENCE.sub("", text)):
         if "/" not in named and PurePosixPath(named).suffix not in SUFFIXES:
             continue
-        if "NNNN" in named or not _exists(named, files):
+        if "NNNN" not in named and not _exists(named, files):
             yield Finding(key=f"{path}::{named}", says="no such file or folder")
+
+
+def missing_targets(path: str, text: str, makefile: str) -> Iterator[Finding]:
+    """Commands `make TARGET` that the Makefile does not know."""
+    targets = set(TARGET.findall(makefile))
+    for named in sorted(set(MAKE.findall(text)) - targets):
+        yield Finding(key=f"{path}::make {named}", says="the Makefile has no such target")
 
 
 def unshown_promises(path: str, text: str, tests: Mapping[str, ast.Module]) -> Iterator[Finding]:
@@ -100,6 +109,9 @@ def dependency_names(pyproject: str) -> list[str]:
 
 
 def _exists(named: str, files: Collection[str]) -> bool:
+    """From the root, from the package, or, without a folder, anywhere."""
+    if "/" not in named and any(file.endswith("/" + named) for file in files):
+        return True
     for root in ("", "src/tollhouse/"):
         candidate = root + named
         if candidate in files or any(file.startswith(candidate.rstrip("/") + "/") for file in files):

@@ -35,6 +35,7 @@ SHELL_FILES = frozenset(
         "identity/pepper.py",
         "ledger/cursor.py",
         "ledger/delivery.py",
+        "ledger/inspection.py",
         "ledger/journal.py",
         "ledger/journal_sync.py",
         "ledger/lost_calls.py",

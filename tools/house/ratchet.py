@@ -21,6 +21,7 @@ def overlooked(rule: str) -> Mapping[str, str]:
 
 def demand(findings: Iterable[Finding], overlooks: Mapping[str, str]) -> None:
     """AssertionError that lists every complaint, a line each; nothing if there is none."""
+    __tracebackhide__ = True  # the list is the message, not how it was gathered
     wrong = complaints(findings, overlooks)
     if wrong:
         raise AssertionError("\n  ".join(("house rule broken:", *wrong)))

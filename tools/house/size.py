@@ -2,7 +2,7 @@
 
 How it is counted. A file: its lines. A function: from `def` to its last line, without its docstring, since words for
 the reader are not to be saved. Parameters: all of them, keyword-only, `*args` and `**kwargs` included, but for `self`
-and `cls`; a command of the command line is exempt, since its parameters are the options that users see.
+and `cls`. What needs more is a record.
 """
 
 from __future__ import annotations
@@ -35,8 +35,6 @@ def long_functions(source: Source) -> Iterator[Finding]:
 def many_parameters(source: Source) -> Iterator[Finding]:
     """Functions with more parameters than a reader can hold."""
     for function in functions(source.tree):
-        if _is_command(function.node):
-            continue
         count = _parameters(function.node)
         if count > PARAMETERS_MAX:
             yield Finding(key=_key(source, function), says=f"{count} parameters, at most {PARAMETERS_MAX}")
@@ -59,12 +57,3 @@ def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
     variable = [one for one in (arguments.vararg, arguments.kwarg) if one is not None]
     return sum(one.arg not in ("self", "cls") for one in named) + len(variable)
-
-
-def _is_command(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Decorated by `….command(…)` or `….callback(…)`, as typer has it."""
-    for decorator in node.decorator_list:
-        called = decorator.func if isinstance(decorator, ast.Call) else decorator
-        if isinstance(called, ast.Attribute) and called.attr in ("command", "callback"):
-            return True
-    return False

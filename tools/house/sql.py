@@ -21,10 +21,11 @@ MIGRATION_NAME = re.compile(r"(?P<number>\d{4})_(?:pre|post)_[a-z0-9_]+\.sql")
 NAME_LINE = re.compile(r"--\s*name:\s*(\S+)\s*$")
 SCOPE_LINE = re.compile(r"--\s*scope:\s*operator\b")
 LOOKS_LIKE_SQL = re.compile(
-    r"\s*(?:SELECT\s|INSERT\s+INTO\s|UPDATE\s+\S+\s+SET\s|DELETE\s+FROM\s|WITH\s+\w+\s+AS\s*\(|MERGE\s+INTO\s|TRUNCATE\s"
-    r"|(?:CREATE|ALTER|DROP)\s+(?:TABLE|ROLE|USER|FUNCTION|INDEX|SCHEMA|POLICY|DATABASE|VIEW|TRIGGER|EXTENSION|OR\s)"
-    r"|GRANT\s+\w+\s|REVOKE\s+\w+\s|COPY\s+\S+.*\s(?:FROM|TO)\s+STD|SET\s+(?:LOCAL|ROLE|SESSION)\s|LISTEN\s+\w|NOTIFY\s+\w)",
-    re.IGNORECASE | re.DOTALL,
+    r"\s*(?:(?i:SELECT\s|INSERT\s+INTO\s|UPDATE\s+\S+\s+SET\s|DELETE\s+FROM\s|WITH\s+\w+\s+AS\s*\(|MERGE\s+INTO\s)"
+    r"|(?i:(?:CREATE|ALTER|DROP)\s+(?:TABLE|ROLE|USER|FUNCTION|INDEX|SCHEMA|POLICY|DATABASE|VIEW|TRIGGER|EXTENSION|OR\s))"
+    r"|GRANT\s+\w+\s|REVOKE\s+\w+\s|COPY\s+\S+.*\s(?:FROM|TO)\s+STD|SET\s+(?:LOCAL|ROLE|SESSION)\s|LISTEN\s+\w"
+    r"|NOTIFY\s+\w|TRUNCATE\s)",
+    re.DOTALL,
 )
 LOWER_CASE = re.compile(r"\b(?:select|insert|update|delete|from|where|returning|values|order by|group by)\b")
 

@@ -21,6 +21,7 @@ from tollhouse.settings import Settings
 from tollhouse.storage.attached import has_database, running_database
 from tollhouse.storage.directory_lock import DirectoryLock
 from tollhouse.storage.embedded import EmbeddedPostgres
+from tollhouse.storage.health import pending_migrations
 from tollhouse.storage.postgres import DatabaseUrls, database_urls
 from tollhouse.storage.secret_file import SECRET_FILE, load_secret
 
@@ -42,15 +43,20 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def open_database(settings: Settings, say: Say) -> Iterator[DatabaseUrls]:
-    """Connection strings of a database that answers. StorageError says what is missing and what to do."""
-    with open_place(settings, say) as place:
+def open_database(settings: Settings, say: Say, *, start: bool = True) -> Iterator[DatabaseUrls]:
+    """Connection strings of a database that answers and is current. StorageError says what is missing."""
+    with open_place(settings, say, start=start) as place:
+        if pending_migrations(place.owner_url):
+            raise StorageError("the database is older than this Tollhouse: run 'tollhouse db migrate'")
         yield database_urls(place.owner_url, place.secret)
 
 
 @contextmanager
-def open_place(settings: Settings, say: Say, *, create: bool = False) -> Iterator[Place]:
-    """The same as the owner sees it, for migrations and diagnosis."""
+def open_place(settings: Settings, say: Say, *, start: bool = True, create: bool = False) -> Iterator[Place]:
+    """The same as the owner sees it, for migrations and diagnosis.
+
+    Without `start`, an embedded server must run already: a command that lasts would keep `tollhouse up` out.
+    """
     data_dir = settings.data_dir.absolute()
     if settings.database_url is not None:
         secret = _shared_secret(data_dir, settings.database_secret, create=create)
@@ -65,6 +71,8 @@ def open_place(settings: Settings, say: Say, *, create: bool = False) -> Iterato
     if owner_url is not None:
         yield Place(owner_url=owner_url, secret=load_secret(data_dir), embedded=True)
         return
+    if not start:
+        raise StorageError(f"Tollhouse is not running over {data_dir}: start it with 'tollhouse up'")
     server = EmbeddedPostgres(data_dir)
     owner_url = _start(server, data_dir, say)
     try:

@@ -1,7 +1,8 @@
 """Supervisor: `tollhouse up` and `tollhouse gateway` - database, simulator, workers, in order, and back down in reverse.
 
 Says every step and how long it took. A worker that dies is replaced; its journal is recovered by its siblings or its
-successor. Stopping: no new calls, open calls finish, journals are shipped, then the simulator, then the database.
+successor. An embedded database that dies is started again; until it answers, calls are served and wait in the journals.
+Stopping: no new calls, open calls finish, journals are shipped, then the simulator, then the database.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tollhouse.bootstrap.child import Child, ChildFailedError
 from tollhouse.bootstrap.demo import Demo, prepare_demo, write_demo_file
 from tollhouse.bootstrap.live import follow_calls
 from tollhouse.bootstrap.worker import WorkerSpec
-from tollhouse.kernel.errors import ConfigError
+from tollhouse.kernel.errors import ConfigError, StorageError
 from tollhouse.settings import Settings, to_wire
 from tollhouse.storage.embedded import EmbeddedPostgres
 from tollhouse.storage.migrate import migrate
@@ -37,6 +38,7 @@ Done = TypeVar("Done")
 RESTART_PAUSE_FIRST_S = 0.05
 RESTART_PAUSE_MAX_S = 5.0
 STEADY_S = 10.0
+DATABASE_LOOK_EVERY_S = 0.5
 STOP_MARGIN_S = 25.0
 """Beyond the grace period, for shipping."""
 
@@ -87,7 +89,7 @@ class Supervisor:
             self._write_state(listener)
             stack.callback(self._forget_state)
             self._announce(listener, prepared)
-            await self._serve(urls)
+            await self._serve(urls, listener)
         self._say("stopped")
         return 0
 
@@ -126,6 +128,7 @@ class Supervisor:
             owner_url = await self._step("database", asyncio.to_thread(server.start, self._say_detail))
             stack.callback(server.stop)
             log("database.started")
+            stack.push_async_callback(self._end, asyncio.create_task(self._watch_database(server)))
         assert owner_url is not None, "neither an embedded database nor a URL"
         urls, applied = await self._step("schema", asyncio.to_thread(migrate, owner_url, secret))
         for name in applied:
@@ -175,8 +178,10 @@ class Supervisor:
             log=self._log,
             pass_fds=(self._listen_fd,),
         )
+        # Known before it is ready, so that an order to stop reaches it whenever it comes.
+        self._workers[slot] = worker
         await worker.start(os.environ)
-        self._workers[slot], self._instances[slot] = worker, instance
+        self._instances[slot] = instance
         self._write_alive()
 
     async def _watch(self, slot: int) -> None:
@@ -199,14 +204,46 @@ class Supervisor:
                     await asyncio.sleep(pause_s)
                     pause_s = min(2 * pause_s, RESTART_PAUSE_MAX_S)
 
+    async def _watch_database(self, server: EmbeddedPostgres) -> None:
+        """Starts a database that ended unasked; pauses grow while it does not come up."""
+        while not await self._told_to_stop(DATABASE_LOOK_EVERY_S):
+            if server.is_running():
+                continue
+            log("database.died", "error")
+            self._say("the database ended unexpectedly; starting it again")
+            pause_s = RESTART_PAUSE_FIRST_S
+            while not self._stop.is_set():
+                try:
+                    await asyncio.to_thread(server.start, self._say_detail)
+                    log("database.started")
+                    break
+                except StorageError as error:
+                    log("database.unstartable", "error", reason=str(error))
+                    await self._told_to_stop(pause_s)
+                    pause_s = min(2 * pause_s, RESTART_PAUSE_MAX_S)
+
+    async def _told_to_stop(self, within_s: float) -> bool:
+        try:
+            async with asyncio.timeout(within_s):
+                return await self._stop.wait()
+        except TimeoutError:
+            return False
+
+    async def _end(self, watcher: asyncio.Task[None]) -> None:
+        """Waits for a task that ends when told to stop: what it is doing must not be cut short."""
+        self._stop.set()
+        await watcher
+
     async def _stop_workers(self) -> None:
         self._stop.set()
         grace_s = self._settings.limits.grace_period_s + STOP_MARGIN_S
         await asyncio.gather(*(worker.stop(grace_s) for worker in self._workers.values()))
 
-    async def _serve(self, urls: DatabaseUrls) -> None:
+    async def _serve(self, urls: DatabaseUrls, listener: socket.socket) -> None:
         follower = asyncio.create_task(follow_calls(urls, self._say))
         await self._stop.wait()
+        # The workers close theirs: with the last one, who comes now is refused instead of left waiting.
+        listener.close()
         log("supervisor.stopping")
         self._say("stopping: open calls finish, what is recorded is shipped …")
         follower.cancel()
@@ -222,7 +259,11 @@ class Supervisor:
         self._say(f"    {text}")
 
     def _write_alive(self) -> None:
-        (self._run_dir / "alive").write_text(" ".join(sorted(self._instances.values())), "utf-8")
+        try:
+            (self._run_dir / "alive").write_text(" ".join(sorted(self._instances.values())), "utf-8")
+        except OSError as error:
+            # The gauges of a new worker are not shown until the next change; that is no reason to go without it.
+            log("metrics.unwritable", "error", error=error)
 
     def _write_state(self, listener: socket.socket) -> None:
         state = {"gateway_url": self._url(listener), "console_url": None, "pid": os.getpid()}

@@ -23,7 +23,7 @@ DONE, FAILED = 0, 1
 NO_DEFAULT = msgspec.NODEFAULT
 
 
-class Common(msgspec.Struct, frozen=True, kw_only=True):
+class Everywhere(msgspec.Struct, frozen=True, kw_only=True):
     """What every command takes."""
 
     data_dir: Annotated[
@@ -37,7 +37,7 @@ class Common(msgspec.Struct, frozen=True, kw_only=True):
     json: Annotated[bool, typer.Option("--json", help="JSON on standard output; one object a line for lists.")] = False
 
 
-class InWorkspace(Common, frozen=True, kw_only=True):
+class InWorkspace(Everywhere, frozen=True, kw_only=True):
     """What a command over the ledger takes beside that."""
 
     workspace: Annotated[
@@ -45,7 +45,7 @@ class InWorkspace(Common, frozen=True, kw_only=True):
     ] = None
 
 
-Options = TypeVar("Options", bound=Common)
+Options = TypeVar("Options", bound=Everywhere)
 Work = Callable[[Options], int | None]
 
 
@@ -67,7 +67,7 @@ def command(group: typer.Typer, name: str, options: type[Options]) -> Callable[[
     return decorate
 
 
-def settings_of(options: Common, **overrides: object) -> Settings:
+def settings_of(options: Everywhere, **overrides: object) -> Settings:
     """The settings for a command; ConfigError says which value is wrong."""
     return load(os.environ, options.config, {"data_dir": options.data_dir and str(options.data_dir), **overrides})
 
@@ -85,11 +85,11 @@ def _run(work: Work[Options], options: Options) -> int:
         return FAILED
 
 
-def _signature(options: type[Common]) -> inspect.Signature:
+def _signature(options: type[Everywhere]) -> inspect.Signature:
     """A parameter per field: the record's own first, then what it inherits."""
     hints = get_type_hints(options, include_extras=True)
-    own = [field for field in msgspec.structs.fields(options) if field.name not in Common.__struct_fields__]
-    shared = [field for field in msgspec.structs.fields(options) if field.name in Common.__struct_fields__]
+    own = [field for field in msgspec.structs.fields(options) if field.name not in Everywhere.__struct_fields__]
+    shared = [field for field in msgspec.structs.fields(options) if field.name in Everywhere.__struct_fields__]
     return inspect.Signature(
         [
             inspect.Parameter(

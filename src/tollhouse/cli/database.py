@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from tollhouse.cli.command import Common, InWorkspace, remark, settings_of
+from tollhouse.cli.command import Everywhere, InWorkspace, remark, settings_of
 
 if TYPE_CHECKING:
     from tollhouse.bootstrap.reach import Reach
@@ -17,25 +17,30 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-def with_reach(options: InWorkspace, work: Callable[[Reach], Awaitable[Result]]) -> Result:
-    """What `work` makes of the workspaces that the command covers."""
+def with_reach(options: InWorkspace, work: Callable[[Reach], Awaitable[Result]], *, start: bool = True) -> Result:
+    """What `work` makes of the workspaces that the command covers; without `start` Tollhouse has to run already."""
     from tollhouse.bootstrap.reach import open_reach
 
     async def run(urls: DatabaseUrls) -> Result:
         async with open_reach(urls, options.workspace) as reach:
             return await work(reach)
 
-    return with_database(options, run)
+    return with_database(options, run, start=start)
 
 
-def with_database(options: Common, work: Callable[[DatabaseUrls], Awaitable[Result]]) -> Result:
+def with_database(
+    options: Everywhere, work: Callable[[DatabaseUrls], Awaitable[Result]], *, start: bool = True
+) -> Result:
     """What `work` makes of the database."""
     import asyncio
+    import logging
 
     from tollhouse.bootstrap.local import open_database
 
     async def run(urls: DatabaseUrls) -> Result:
         return await work(urls)
 
-    with open_database(settings_of(options), remark) as urls:
+    # The driver's pool remarks on connections that broke; the command says it once, as an error.
+    logging.getLogger("psycopg").addHandler(logging.NullHandler())
+    with open_database(settings_of(options), remark, start=start) as urls:
         return asyncio.run(run(urls))

@@ -32,7 +32,7 @@ class GatewayApp:
         elif path == "/metrics":
             await _send(send, 200, PROMETHEUS, self._plane.metrics.exposition(self._alive()))
         else:
-            await corridor(self._plane, request_of(scope, receive, send, self._plane.loop.time()))
+            await corridor(self._plane, request_of(scope, receive, self._plane.loop.time()))
 
     async def _ready(self, send: Send) -> None:
         troubles = self._troubles()

@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from tollhouse.gateway.headers import value_of
 from tollhouse.gateway.record import BODY_TOO_SLOW, CallRecord, ClientGoneError
 from tollhouse.gateway.request import Request
 from tollhouse.kernel.refusal import Refusal, RefusalCode, RefusedError
 from tollhouse.settings import Limits
+
+ENCODED = Refusal(code=RefusalCode.BAD_REQUEST, message="Send the request body without a content-encoding.")
+NOT_JSON = Refusal(code=RefusalCode.BAD_REQUEST, message="Send this request as content-type application/json.")
 
 
 async def read_body(record: CallRecord, request: Request, limits: Limits) -> bytes:
@@ -54,6 +56,7 @@ async def _receive(record: CallRecord, request: Request) -> Mapping[str, Any]:
 
 
 def _check_head(request: Request, limits: Limits) -> None:
+    fields = request.fields
     if request.edge.head_too_long:
         raise RefusedError(
             Refusal(
@@ -62,22 +65,13 @@ def _check_head(request: Request, limits: Limits) -> None:
                 f"or {limits.head_fields_max} fields.",
             )
         )
-    declared = value_of(request.headers, b"content-length")
+    declared = fields.get(b"content-length")
     if declared is not None and declared.isdigit() and int(declared) > limits.body_bytes_max:
         raise RefusedError(too_large(limits))
-    encoding = value_of(request.headers, b"content-encoding")
-    if encoding is not None and encoding.strip().lower() not in (b"", b"identity"):
-        raise RefusedError(
-            Refusal(code=RefusalCode.BAD_REQUEST, message="Send the request body without a content-encoding.")
-        )
-    _check_content_type(request, declared)
-
-
-def _check_content_type(request: Request, declared: bytes | None) -> None:
+    if fields.get(b"content-encoding", b"identity").strip().lower() not in (b"", b"identity"):
+        raise RefusedError(ENCODED)
     if request.method != "POST" or request.raw_path.startswith("/providers/") or declared == b"0":
         return
-    content_type = value_of(request.headers, b"content-type")
+    content_type = fields.get(b"content-type")
     if content_type is not None and b"json" not in content_type.lower():
-        raise RefusedError(
-            Refusal(code=RefusalCode.BAD_REQUEST, message="Send this request as content-type application/json.")
-        )
+        raise RefusedError(NOT_JSON)

@@ -2,7 +2,8 @@
 
 uvicorn puts no limit on how long a head is or how long it takes; here it is at most `head_bytes_max` and
 `head_fields_max`, within `head_timeout_s`, watched by the worker's one sweeper. It also tells the corridor at once when
-the client leaves, without a task per call that waits for it.
+the client leaves, without a task per call that waits for it, and writes answers itself: head and body of a whole answer
+in one write, without checking again the header fields that a parser has just taken apart.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from typing import Any
 
 import msgspec
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from tollhouse.settings import Limits
+
+Header = tuple[bytes, bytes]
 
 SCOPE_KEY = "tollhouse.edge"
 """Where the application finds the protocol of its request in the ASGI scope."""
@@ -25,25 +28,90 @@ SCOPE_KEY = "tollhouse.edge"
 class EdgeProtocol(HttpToolsProtocol):
     """One client connection."""
 
+    active: RequestResponseCycle
+    """The request that is being answered; there is one as soon as an application runs."""
+
     def __init__(self, config: Config, server_state: ServerState, limits: Limits) -> None:
         super().__init__(config=config, server_state=server_state, app_state={})
         self._limits = limits
         self.on_gone: Callable[[], None] | None = None
         self.head_since_s: float | None = None
         self.head_too_long = False
-        self._in_head = True
-        self._head_bytes = 0
-        self._head_fields = 0
+        self._in_head = False
+        self._head_is_new = False
+        self._chunk_bytes = self._first_bytes = self._more_bytes = 0
+        self._chunked = False
+        self._bodiless = False
 
     @property
     def gone(self) -> bool:
         """Whether the client of the current request has left."""
-        return bool(self.cycle.disconnected)
+        return self.active.disconnected
+
+    @property
+    def answering(self) -> bool:
+        """Whether an answer to the current request has begun."""
+        return self.active.response_started
 
     @property
     def blocked(self) -> bool:
         """Whether the client reads slower than we write."""
         return bool(self.flow.write_paused)
+
+    def start(self, status: int, headers: list[Header], length: int | None) -> None:
+        """Writes an answer's head; `length` None: the body is sent in chunks. Nothing, where the client has left."""
+        if not self.active.disconnected:
+            self.transport.write(self._head(status, headers, length))
+
+    def whole(self, status: int, headers: list[Header], body: bytes) -> None:
+        """Writes a whole answer at once."""
+        if not self.active.disconnected:
+            head = self._head(status, headers, len(body))
+            self.transport.write(head if self._bodiless else head + body)
+            self._finish()
+
+    def write(self, data: bytes) -> None:
+        """Writes the next bytes of a body that was started. The caller waits for `writable` where `blocked`."""
+        if not self.active.disconnected and not self._bodiless:
+            self.transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+
+    def end(self) -> None:
+        """Ends a body that was started."""
+        if not self.active.disconnected:
+            if self._chunked and not self._bodiless:
+                self.transport.write(b"0\r\n\r\n")
+            self._finish()
+
+    async def writable(self) -> None:
+        """Waits until the client reads on, or has left."""
+        await self.flow.drain()
+
+    def _head(self, status: int, headers: list[Header], length: int | None) -> bytes:
+        cycle = self.active
+        cycle.response_started = True
+        cycle.waiting_for_100_continue = False
+        self._bodiless = status in (204, 304) or cycle.scope["method"] == "HEAD"
+        self._chunked = length is None and cycle.scope["http_version"] != "1.0"
+        if length is None and not self._chunked:
+            cycle.keep_alive = False
+        parts = [STATUS_LINE[status]]
+        for name, value in headers:
+            parts += (name, b": ", value, b"\r\n")
+        if length is not None and status != 204:
+            parts.append(b"content-length: %d\r\n" % length)
+        elif self._chunked and not self._bodiless:
+            parts.append(b"transfer-encoding: chunked\r\n")
+        parts.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
+        return b"".join(parts)
+
+    def _finish(self) -> None:
+        """What uvicorn does at the end of an answer that went through its own `send`."""
+        cycle = self.active
+        cycle.response_complete = True
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
 
     def abort(self) -> None:
         """Ends the connection without waiting for the client to read."""
@@ -62,41 +130,58 @@ class EdgeProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.head_since_s = None
         super().connection_lost(exc)
+        if self.cycle is not None and not self.active.response_complete:
+            self.active.disconnected = True
+            self.active.message_event.set()
         if self.on_gone is not None:
             self.on_gone()
 
     def data_received(self, data: bytes) -> None:
+        self._chunk_bytes = len(data)
         super().data_received(data)
-        if self._in_head and self.parser is not None:
-            self._head_bytes += len(data)
-            if self._head_bytes > 2 * self._limits.head_bytes_max and not self.transport.is_closing():
-                self.send_400_response("the request head is too long")
+        if not self._in_head:
+            return
+        if self._head_is_new:
+            self._head_is_new = False
+            return
+        self._more_bytes += len(data)
+        if self._more_bytes > self._limits.head_bytes_max and not self.transport.is_closing():
+            self.send_400_response("the request head is too long")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head = True
-        self._head_bytes = 0
-        self._head_fields = 0
+        self._head_is_new = True
+        self._first_bytes, self._more_bytes = self._chunk_bytes, 0
         self.head_too_long = False
         if self.head_since_s is None:
             self.head_since_s = self.loop.time()
         self.scope[SCOPE_KEY] = self  # type: ignore[literal-required]
 
-    def on_url(self, url: bytes) -> None:
-        super().on_url(url)
-        self._count(len(url))
-
     def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
-        self._head_fields += 1
-        self._count(len(name) + len(value) + 4)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
-    def _count(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > self._limits.head_bytes_max or self._head_fields > self._limits.head_fields_max:
-            self.head_too_long = True
+    def _is_head_too_long(self) -> bool:
+        limits = self._limits
+        if len(self.headers) > limits.head_fields_max:
+            return True
+        last = 0 if self._head_is_new else self._chunk_bytes
+        if self._first_bytes + self._more_bytes + last <= limits.head_bytes_max:
+            # All the pieces that it came in fit, so the head does: the ordinary case costs one comparison.
+            return False
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        return size > limits.head_bytes_max
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        # Pipelined requests make cycles ahead of time; the one whose task runs is the one that is being answered.
+        self.active = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_headers_complete(self) -> None:
+        self.head_too_long = self._is_head_too_long()
         self._in_head = False
         self.head_since_s = None
         super().on_headers_complete()

@@ -7,7 +7,8 @@ claims to be ours.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
+from functools import lru_cache
 
 from tollhouse.attribution.rules import OWN_PREFIXES
 from tollhouse.routing.model import Provider
@@ -29,70 +30,79 @@ HOP_BY_HOP = frozenset(
     )
 )
 NEVER_UPSTREAM = HOP_BY_HOP | {b"host", b"content-length", b"expect", b"cookie", b"cookie2", b"accept-encoding"}
+_NONE: frozenset[bytes] = frozenset()
+PLAIN_CONNECTION = frozenset((b"keep-alive", b"close", b"Keep-Alive", b"Close"))
 NEVER_BACK = HOP_BY_HOP | {b"content-length", b"set-cookie", b"set-cookie2"}
 
 
 def upstream_headers(
-    received: Iterable[Header], call: Call, provider: Provider, *, credential: Header | None, carriers: frozenset[bytes]
+    received: Collection[Header],
+    fields: Mapping[bytes, bytes],
+    call: Call,
+    provider: Provider,
+    *,
+    credential: Header | None,
+    carriers: frozenset[bytes],
 ) -> list[Header]:
     """The header fields of the provider's request, but for `content-length`.
 
-    `carriers` are the fields that held the gateway key; `credential` is the provider's key where the vault gives it.
+    `fields` are those received by name; `carriers` those that held the gateway key; `credential` is the provider's key
+    where the vault gives it.
     """
-    received = list(received)
-    dropped = NEVER_UPSTREAM | carriers | _named_by_connection(received)
-    if credential is not None:
-        dropped |= {credential[0]}
+    dropped = _union(NEVER_UPSTREAM, carriers)
+    if b"connection" in fields:
+        dropped |= _named_by_connection(received, fields)
     kept: list[Header] = [(b"host", _host(provider))]
     kept += [field for field in received if field[0] not in dropped and not field[0].startswith(OWN_PREFIXES)]
     if credential is not None:
         kept.append(credential)
-    kept.append((b"accept-encoding", _accepted_encoding(received, call)))
+    kept.append((b"accept-encoding", _accepted_encoding(fields.get(b"accept-encoding"), call)))
     return kept
 
 
-def answer_headers(received: Iterable[Header]) -> list[Header]:
+def answer_headers(received: Collection[Header], fields: Mapping[bytes, bytes]) -> list[Header]:
     """The provider's header fields that the client receives, but for `content-length`."""
-    received = list(received)
-    dropped = NEVER_BACK | _named_by_connection(received)
+    dropped = NEVER_BACK
+    if b"connection" in fields:
+        dropped |= _named_by_connection(received, fields)
     return [field for field in received if field[0] not in dropped and not field[0].startswith(OWN_PREFIXES)]
 
 
-def value_of(headers: Iterable[Header], name: bytes) -> bytes | None:
-    """The first value of a field, None if absent."""
-    for field, value in headers:
-        if field == name:
-            return value
-    return None
+def _named_by_connection(received: Collection[Header], fields: Mapping[bytes, bytes]) -> frozenset[bytes]:
+    """The fields that `Connection` names, which may itself stand more than once."""
+    if fields[b"connection"] in PLAIN_CONNECTION and len(fields) == len(received):
+        return _NONE
+    values = (value for name, value in received if name == b"connection")
+    return frozenset(token.strip().lower() for value in values for token in value.split(b","))
 
 
-def _named_by_connection(headers: list[Header]) -> frozenset[bytes]:
-    value = value_of(headers, b"connection")
-    if value is None or value in (b"keep-alive", b"close", b"Keep-Alive"):
-        return frozenset()
-    return frozenset(token.strip().lower() for token in value.split(b","))
+@lru_cache(maxsize=64)
+def _union(one: frozenset[bytes], other: frozenset[bytes]) -> frozenset[bytes]:
+    return one | other
 
 
 def _host(provider: Provider) -> bytes:
-    default = 443 if provider.scheme == "https" else 80
-    host = f"[{provider.host}]" if ":" in provider.host else provider.host
-    return (host if provider.port == default else f"{host}:{provider.port}").encode()
+    return _host_of(provider.scheme, provider.host, provider.port)
 
 
-def _accepted_encoding(received: list[Header], call: Call) -> bytes:
+@lru_cache(maxsize=1024)
+def _host_of(scheme: str, host: str, port: int) -> bytes:
+    default = 443 if scheme == "https" else 80
+    shown = f"[{host}]" if ":" in host else host
+    return (shown if port == default else f"{shown}:{port}").encode()
+
+
+def _accepted_encoding(accepted: bytes | None, call: Call) -> bytes:
     """`identity` for streams, so that events are seen as they pass; else gzip if the client takes it."""
-    if call.stream:
+    if call.stream or accepted is None or accepted == b"identity":
         return b"identity"
-    accepted = value_of(received, b"accept-encoding")
-    if accepted is None:
-        return b"identity"
+    return _gzip_or_identity(accepted)
+
+
+@lru_cache(maxsize=64)
+def _gzip_or_identity(accepted: bytes) -> bytes:
     for part in accepted.lower().split(b","):
         coding, _, parameters = part.partition(b";")
-        if coding.strip() in (b"gzip", b"*") and parameters.replace(b" ", b"") not in (
-            b"q=0",
-            b"q=0.0",
-            b"q=0.00",
-            b"q=0.000",
-        ):
+        if coding.strip() in (b"gzip", b"*") and parameters.replace(b" ", b"").rstrip(b".0") != b"q=":
             return b"gzip"
     return b"identity"

@@ -38,17 +38,17 @@ STOPPING = Refusal(
 
 async def corridor(plane: Plane, request: Request) -> None:
     """Walks one call; answers every way in which it can end."""
-    names = HeaderNames(request.headers)
+    names = HeaderNames(request.fields)
     route = match(request.method, request.raw_path, names)
     family = family_of(request.raw_path, names) if isinstance(route, Refusal) else route.family
     try:
         await walk(plane, request, route)
     except RefusedError as refused:
-        await _answer(plane, request, family, refused.refusal)
+        _answer(plane, request, family, refused.refusal)
     except ClientGoneError:
         pass
     except GatewayStoppingError:
-        await _answer(plane, request, family, STOPPING)
+        _answer(plane, request, family, STOPPING)
     except ProviderError:
         # The answer had begun: cutting the connection is the only honest end, a clean one would hide the loss.
         request.edge.abort()
@@ -60,7 +60,7 @@ async def corridor(plane: Plane, request: Request) -> None:
         fault = Refusal(
             code=RefusalCode.INTERNAL, message="Tollhouse failed to handle this call; it has been recorded."
         )
-        await _answer(plane, request, family, fault)
+        _answer(plane, request, family, fault)
 
 
 async def walk(plane: Plane, request: Request, route: Route | Refusal) -> None:
@@ -95,12 +95,12 @@ async def walk(plane: Plane, request: Request, route: Route | Refusal) -> None:
         await Relay(record, answer, plane.limits, strip_usage=strips).run()
 
 
-async def _answer(plane: Plane, request: Request, family: Family, refusal: Refusal) -> None:
+def _answer(plane: Plane, request: Request, family: Family, refusal: Refusal) -> None:
     plane.metrics.count("tollhouse_refusals", 1, refusal.code.code)
     if request.edge.gone:
         return
-    if request.edge.cycle.response_started:
+    if request.edge.answering:
         request.edge.abort()
         return
     unread = refusal is BODY_TOO_SLOW or refusal.code in (RefusalCode.TOO_LARGE, RefusalCode.REQUEST_TIMEOUT)
-    await refuse(request.send, refusal, family, request.call_id, close=unread)
+    refuse(request.edge, refusal, family, request.call_id, close=unread)

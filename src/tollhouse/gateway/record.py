@@ -13,9 +13,7 @@ from enum import Enum
 from types import TracebackType
 from typing import Any, Self
 
-import msgspec
-
-from tollhouse.attribution.model import NO_LABELS, Labels
+from tollhouse.attribution.model import LABEL_NAMES, NO_LABELS, Labels
 from tollhouse.budget.model import Hold
 from tollhouse.gateway.plane import Plane
 from tollhouse.gateway.request import Request
@@ -51,6 +49,8 @@ class Phase(Enum):
     """What a call is waiting for; decides what its deadline means."""
 
     BODY = "body"
+    CONNECT = "connect"
+    """Bounded by the dialer; the body has been read and is not to be judged any more."""
     FIRST_BYTE = "first_byte"
     EVENT = "event"
     CLIENT = "client"
@@ -70,6 +70,24 @@ OUTCOME_OF_CODE = {
 
 class CallRecord:
     """The state of one call while it walks the corridor."""
+
+    __slots__ = (
+        *("_known", "_plane", "_progress_events", "_task", "_was_opened", "answer_complete", "attempts"),
+        *(
+            "body_too_slow",
+            "call",
+            "caller",
+            "client_gone",
+            "closed",
+            "credential_mode",
+            "deadline_s",
+            "ending",
+            "hold",
+        ),
+        *("labels", "phase", "price_at", "provider_request_id", "provider_status", "reader", "request"),
+        *("request_bytes", "response_bytes", "sent", "settlement", "snapshot", "status", "target", "total_deadline_s"),
+        *("ttft_ms", "upstream"),
+    )
 
     def __init__(self, plane: Plane, caller: Caller, snapshot: Snapshot, request: Request) -> None:
         self._plane = plane
@@ -104,6 +122,7 @@ class CallRecord:
         self.ending: Outcome | None = None
         """Set where the outcome is known better than a refusal's code tells it."""
         self._was_opened = False
+        self._known: dict[str, Any] | None = None
         self._progress_events = 0
 
     def __enter__(self) -> Self:
@@ -128,8 +147,10 @@ class CallRecord:
         """Durable before the upstream is contacted; RefusedError if it cannot be."""
         assert self.call is not None, "opened before it was read"
         self.target, self.hold, self.credential_mode = target, hold, credential_mode
+        self.waits(Phase.CONNECT, self.total_deadline_s)
+        self._known = self._facts()
         opened = CallOpened(
-            **self._facts(),
+            **self._known,
             input_tokens_max=hold.input_tokens_max,
             output_tokens_max=hold.output_tokens_max,
             price_id=hold.price_id,
@@ -157,6 +178,9 @@ class CallRecord:
         """Prices what was metered. Idempotent."""
         if self.settlement is None:
             assert self.call is not None and self.price_at is not None, "settled before it was planned"
+            if self.reader is not None and not self.answer_complete:
+                # What came of a broken answer may hold its usage all the same.
+                self.reader.finish()
             self.settlement = settle(
                 self.call,
                 self.hold,
@@ -275,8 +299,8 @@ class CallRecord:
             "worker": self._plane.worker,
         }
         if call is not None:
-            facts["dialect"] = call.route.dialect.value
-            facts["operation"] = call.route.operation.value
+            facts["dialect"] = call.route.dialect
+            facts["operation"] = call.route.operation
             facts["requested_model"] = call.model or None
             facts["streaming"] = call.stream
         if target is not None:
@@ -289,11 +313,15 @@ class CallRecord:
             facts["hold_nano_usd"] = self.hold.ceiling_nano_usd
             facts["holds"] = self.hold.windows
         if self.labels is not NO_LABELS:
-            facts.update(msgspec.structs.asdict(self.labels))
+            for name in LABEL_NAMES:
+                value = getattr(self.labels, name)
+                if value is not None:
+                    facts[name] = value
         return facts
 
     def _closing(self, outcome: Outcome, error_code: str | None) -> CallClosed:
-        facts = self._facts()
+        # What was known when it opened has not changed since.
+        facts = self._known if self._known is not None else self._facts()
         facts["latency_ms"] = int((self._plane.loop.time() - self.request.started_s) * 1000)
         if self.price_at is not None and self.call is not None:
             facts.update(_settled(self.settle()))
@@ -304,7 +332,7 @@ class CallRecord:
             error_code = error_code or reported.error_code
         return CallClosed(
             **facts,
-            outcome=outcome.value,
+            outcome=outcome,
             status=self.status,
             provider_status=self.provider_status,
             error_code=error_code,
@@ -316,8 +344,7 @@ class CallRecord:
 
     def _count(self, closed: CallClosed) -> None:
         metrics = self._plane.metrics
-        metrics.count("tollhouse_calls", 1, closed.dialect, closed.outcome)
-        metrics.latency(closed.latency_ms)
+        metrics.call(closed.dialect, closed.outcome, closed.latency_ms)
         if closed.cost_nano_usd:
             metrics.count("tollhouse_cost_nano_usd", closed.cost_nano_usd)
         if closed.input_tokens:
@@ -346,10 +373,10 @@ def _settled(settlement: Settlement) -> dict[str, object]:
         "units": usage.units,
         "fees": usage.fees,
         "raw_usage": usage.raw,
-        "usage_source": usage.source.value,
+        "usage_source": usage.source,
         "flags": usage.flags,
         "cost_nano_usd": charge.cost_nano_usd,
-        "price_status": charge.status.value,
+        "price_status": charge.status,
         "price_id": charge.price_id,
         "charge_lines": charge.lines,
     }

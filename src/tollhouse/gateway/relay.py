@@ -6,9 +6,11 @@ their record is durable before the client has them; everything else passes as it
 
 from __future__ import annotations
 
-from tollhouse.gateway.headers import answer_headers, value_of
+import re
+from collections.abc import Mapping
+
+from tollhouse.gateway.headers import Header, answer_headers
 from tollhouse.gateway.record import CallRecord, GatewayStoppingError, Phase
-from tollhouse.gateway.request import Send
 from tollhouse.gateway.respond import REQUEST_ID_HEADER
 from tollhouse.gateway.settlement import Settlement
 from tollhouse.gateway.upstream import Connection
@@ -28,37 +30,52 @@ BROKEN_OFF = Refusal(
     code=RefusalCode.PROVIDER_UNREACHABLE, message="The provider broke off its answer before it was complete."
 )
 INFLATED_BYTES_MAX = 64 * 1024 * 1024
-REQUEST_ID_NAMES = frozenset((b"x-request-id", b"request-id", b"x-amzn-requestid", b"apim-request-id"))
+REQUEST_ID_NAMES = (b"x-request-id", b"request-id", b"x-amzn-requestid", b"apim-request-id")
+REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{1,128}")
 EVENT_STREAM = b"text/event-stream"
 
 
 class Relay:
     """One answer on its way from a provider to the client."""
 
+    __slots__ = (
+        "_answer",
+        "_edge",
+        "_encoded",
+        "_fields",
+        "_gathers",
+        "_idle_s",
+        "_inflater",
+        "_reader",
+        "_record",
+        "_started",
+        "_strips",
+    )
+
     def __init__(self, record: CallRecord, answer: Connection, limits: Limits, *, strip_usage: bool) -> None:
         call = record.call
         assert call is not None, "relayed before it was read"
         self._record = record
         self._answer = answer
-        self._limits = limits
-        self._send: Send = record.request.send
         self._edge = record.request.edge
+        self._idle_s = limits.idle_timeout_s
         self._started = False
-        self._strips = strip_usage and answer.status < 400
-        content_type = value_of(answer.headers, b"content-type") or b""
-        encoding = (value_of(answer.headers, b"content-encoding") or b"identity").decode("latin-1").strip().lower()
+        self._fields = fields = dict(answer.headers)
+        content_type = fields.get(b"content-type", b"")
+        encoding = fields.get(b"content-encoding", b"").decode("latin-1").strip().lower()
         self._encoded = encoding not in ("identity", "")
         # An encoding that was not asked for and is not known passes unseen; its usage is estimated.
         self._inflater = Inflater(INFLATED_BYTES_MAX) if encoding in SUPPORTED else None
+        self._strips = strip_usage and answer.status < 400 and not self._encoded
         self._gathers = _is_whole(call, content_type)
-        record.reader = answer_reader(
-            call, content_type.decode("latin-1"), answer.status, strip_usage=self._strips and not self._encoded
-        )
+        self._reader = answer_reader(call, content_type.decode("latin-1"), answer.status, self._strips)
+        record.reader = self._reader
         record.provider_status = answer.status
-        record.provider_request_id = _provider_request_id(answer)
+        record.provider_request_id = _provider_request_id(fields)
 
     async def run(self) -> None:
         """Passes the whole answer on, settles, closes the record, and ends the client's answer - in this order."""
+        record = self._record
         try:
             gathered = await self._gather() if self._gathers else None
             if gathered is None:
@@ -66,22 +83,20 @@ class Relay:
         except ProviderError as error:
             self._refuse_if_unstarted(error)
             raise
-        self._record.answer_complete = True
-        assert self._record.reader is not None
-        rest = self._record.reader.finish()
-        settlement = self._record.settle()
-        self._record.response_bytes += len(gathered or b"")
-        self._record.status = self._answer.status
-        self._record.close(self._outcome())
-        if self._record.client_gone:
-            return
+        record.answer_complete = True
+        rest = self._reader.finish()
+        settlement = record.settle()
+        record.response_bytes += len(rest if gathered is None else gathered)
+        record.status = self._answer.status
+        record.close(self._outcome())
         if gathered is not None:
-            await self._start(len(gathered), settlement)
-            await self._send({"type": "http.response.body", "body": gathered})
-        else:
-            if not self._started:
-                await self._start(None, None)
-            await self._send({"type": "http.response.body", "body": rest})
+            self._edge.whole(self._answer.status, self._headers(settlement), gathered)
+            return
+        if not self._started:
+            self._start()
+        if rest:
+            self._edge.write(rest)
+        self._edge.end()
 
     async def _gather(self) -> bytes | None:
         """The whole body; None once it outgrows the bound, with what was read already passed on."""
@@ -91,14 +106,14 @@ class Relay:
             parts.append(self._observe(data))
             size += len(data)
             if size > GATHERED_BYTES_MAX:
-                await self._start(self._declared_length(), None)
+                self._start()
                 await self._write(b"".join(parts))
                 return None
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def _pass_on(self) -> None:
-        if not self._started and not self._record.client_gone:
-            await self._start(None if self._strips else self._declared_length(), None)
+        if not self._started:
+            self._start()
         while data := await self._next():
             passed = self._observe(data)
             if passed and not self._record.client_gone:
@@ -110,39 +125,36 @@ class Relay:
         now_s = self._answer.now_s()
         if record.ttft_ms is None and data:
             record.first_byte(now_s)
-        record.waits(Phase.EVENT, now_s + self._limits.idle_timeout_s)
+        record.waits(Phase.EVENT, now_s + self._idle_s)
         return data
 
     def _observe(self, data: bytes) -> bytes:
-        reader = self._record.reader
-        assert reader is not None
         if not self._encoded:
-            return reader.feed(data)
+            return self._reader.feed(data)
         if self._inflater is not None:
-            reader.feed(self._inflater.feed(data))
+            self._reader.feed(self._inflater.feed(data))
         return data
 
     async def _write(self, data: bytes) -> None:
-        record = self._record
+        record, edge = self._record, self._edge
+        if edge.blocked:
+            record.waits(Phase.CLIENT, self._answer.now_s() + self._idle_s)
+            await edge.writable()
+            record.waits(Phase.EVENT, self._answer.now_s() + self._idle_s)
+        edge.write(data)
         record.response_bytes += len(data)
-        message = {"type": "http.response.body", "body": data, "more_body": True}
-        if self._edge.blocked:
-            record.waits(Phase.CLIENT, self._answer.now_s() + self._limits.idle_timeout_s)
-            await self._send(message)
-            record.waits(Phase.EVENT, self._answer.now_s() + self._limits.idle_timeout_s)
-        else:
-            await self._send(message)
 
-    async def _start(self, length: int | None, settlement: Settlement | None) -> None:
-        headers = answer_headers(self._answer.headers)
-        if length is not None:
-            headers.append((b"content-length", str(length).encode()))
+    def _start(self) -> None:
+        self._started = True
+        self._record.status = self._answer.status
+        self._edge.start(self._answer.status, self._headers(None), None if self._strips else self._declared_length())
+
+    def _headers(self, settlement: Settlement | None) -> list[Header]:
+        headers = answer_headers(self._answer.headers, self._fields)
         headers.append((REQUEST_ID_HEADER, request_id(self._record.request.call_id).encode()))
         if settlement is not None and settlement.charge.cost_nano_usd is not None:
             headers.append((b"x-tollhouse-cost-usd", format_usd(settlement.charge.cost_nano_usd).encode()))
-        self._started = True
-        self._record.status = self._answer.status
-        await self._send({"type": "http.response.start", "status": self._answer.status, "headers": headers})
+        return headers
 
     def _refuse_if_unstarted(self, error: ProviderError) -> None:
         """A whole answer that broke off before the client had any of it can still be answered with a clear error."""
@@ -153,14 +165,13 @@ class Relay:
         raise RefusedError(TOO_SLOW if timeout else BROKEN_OFF) from error
 
     def _declared_length(self) -> int | None:
-        value = value_of(self._answer.headers, b"content-length")
+        value = self._fields.get(b"content-length")
         return int(value) if value is not None and value.isdigit() else None
 
     def _outcome(self) -> Outcome:
-        assert self._record.reader is not None
         if self._record.client_gone:
             return Outcome.CLIENT_GONE
-        if self._answer.status >= 400 or self._record.reader.reported.error_code is not None:
+        if self._answer.status >= 400 or self._reader.reported.error_code is not None:
             return Outcome.PROVIDER_ERROR
         return Outcome.COMPLETED
 
@@ -169,10 +180,9 @@ def _is_whole(call: Call, content_type: bytes) -> bool:
     return not call.stream and call.route.dialect is not Dialect.RAW and not content_type.startswith(EVENT_STREAM)
 
 
-def _provider_request_id(answer: Connection) -> str | None:
-    for name, value in answer.headers:
-        if name in REQUEST_ID_NAMES and len(value) <= 128:
-            text = value.decode("latin-1")
-            if text.replace("-", "").replace("_", "").isalnum() and text.isascii():
-                return text
+def _provider_request_id(fields: Mapping[bytes, bytes]) -> str | None:
+    for name in REQUEST_ID_NAMES:
+        value = fields.get(name)
+        if value is not None and REQUEST_ID.fullmatch(value):
+            return value.decode("ascii")
     return None

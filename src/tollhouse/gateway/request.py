@@ -19,14 +19,13 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 class HeaderNames:
     """The names of a head as text, for questions that are seldom asked: nothing is built until one is."""
 
-    __slots__ = ("_headers",)
+    __slots__ = ("_fields",)
 
-    def __init__(self, headers: list[tuple[bytes, bytes]]) -> None:
-        self._headers = headers
+    def __init__(self, fields: Mapping[bytes, bytes]) -> None:
+        self._fields = fields
 
     def __contains__(self, name: object) -> bool:
-        wanted = str(name).encode()
-        return any(field == wanted for field, _ in self._headers)
+        return str(name).encode() in self._fields
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,15 +35,16 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     raw_path: str
     query: bytes
     headers: list[tuple[bytes, bytes]]
+    fields: Mapping[bytes, bytes]
+    """The same by name, for fields that may stand once; of several the last."""
     edge: EdgeProtocol
     receive: Receive
-    send: Send
     call_id: CallId
     started_ms: int
     started_s: float
 
 
-def request_of(scope: Mapping[str, Any], receive: Receive, send: Send, now_s: float) -> Request:
+def request_of(scope: Mapping[str, Any], receive: Receive, now_s: float) -> Request:
     """The request of an ASGI scope, with the call id by which everyone will know it."""
     started_ms = time.time_ns() // 1_000_000
     return Request(
@@ -52,9 +52,9 @@ def request_of(scope: Mapping[str, Any], receive: Receive, send: Send, now_s: fl
         raw_path=scope["raw_path"].decode("latin-1"),
         query=scope["query_string"],
         headers=scope["headers"],
+        fields=dict(scope["headers"]),
         edge=scope[SCOPE_KEY],
         receive=receive,
-        send=send,
         call_id=call_id(started_ms, os.urandom(10)),
         started_ms=started_ms,
         started_s=now_s,

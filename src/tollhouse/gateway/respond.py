@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Container, Mapping
-from typing import Any
+from collections.abc import Container
 
+from tollhouse.gateway.edge import EdgeProtocol
 from tollhouse.kernel.ids import CallId, request_id
 from tollhouse.kernel.refusal import Refusal
 from tollhouse.wire.call import Family
 from tollhouse.wire.errors import error_body
 
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
-
 REQUEST_ID_HEADER = b"x-tollhouse-request-id"
+SDK_REQUEST_ID = {Family.ANTHROPIC: b"request-id", Family.BEDROCK: b"x-amzn-requestid"}
 RETRYABLE = frozenset(("budget_held", "rate_limited", "unavailable", "provider_unreachable", "provider_timeout"))
 
 
@@ -27,20 +26,19 @@ def family_of(raw_path: str, header_names: Container[str]) -> Family:
     return Family.OPENAI
 
 
-async def refuse(send: Send, refusal: Refusal, family: Family, call_id: CallId, *, close: bool = False) -> None:
+def refuse(edge: EdgeProtocol, refusal: Refusal, family: Family, call_id: CallId, *, close: bool = False) -> None:
     """Sends a refusal: its status, the dialect's error shape, the request id, and whether a retry makes sense."""
     code = refusal.code
     identity = request_id(call_id)
-    body = error_body(family, code.code, code.status, refusal.message, identity)
     headers = [
         (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
         (REQUEST_ID_HEADER, identity.encode()),
+        # Where SDKs look for the id that their exceptions show.
+        (SDK_REQUEST_ID.get(family, b"x-request-id"), identity.encode()),
         (b"x-should-retry", b"true" if code.code in RETRYABLE else b"false"),
     ]
     if refusal.retry_after_s is not None:
         headers.append((b"retry-after", str(refusal.retry_after_s).encode()))
     if close:
-        headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": code.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+        edge.active.keep_alive = False
+    edge.whole(code.status, headers, error_body(family, code.code, code.status, refusal.message, identity))

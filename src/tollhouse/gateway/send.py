@@ -73,6 +73,7 @@ def _request(record: CallRecord, provider: Provider, credentials: Credentials, b
     assert call is not None, "sent before it was read"
     headers = upstream_headers(
         request.headers,
+        request.fields,
         call,
         provider,
         credential=_credential(provider, credentials),
@@ -81,8 +82,9 @@ def _request(record: CallRecord, provider: Provider, credentials: Credentials, b
     if body or request.method not in ("GET", "HEAD", "DELETE"):
         headers.append((b"content-length", str(len(body)).encode()))
     kind = KINDS[provider.kind]
-    sent = frozenset(name for name, _ in headers)
-    headers += [(name.encode(), value.encode()) for name, value in kind.default_headers if name.encode() not in sent]
+    for name, value in kind.default_headers:
+        if name.encode() not in request.fields:
+            headers.append((name.encode(), value.encode()))
     target = (provider.base_path + upstream_path(kind, call.route)).encode("latin-1")
     if credentials.query:
         target += b"?" + credentials.query

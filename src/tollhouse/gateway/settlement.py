@@ -1,8 +1,8 @@
 """What a call's ending means in usage and money. Pure: decides from what was sent, answered and reported.
 
 - Never sent, or answered with an error status and no usage: nothing was billed, cost 0.
-- Answered, with usage: as reported. Cut: input as reported, output at least what was delivered (`partial`).
-- Sent and never answered: its ceiling, `estimated`. Unknown is not free.
+- Answered, with usage: as reported. Cut: what was reported of it, the rest from what was delivered (`partial`).
+- Sent and never answered, or with nothing that says what it cost: its ceiling, `estimated`. Unknown is not free.
 - A raw path: relayed unread, so its cost is unknown and says so.
 """
 
@@ -14,7 +14,7 @@ import msgspec
 
 from tollhouse.budget.model import Hold
 from tollhouse.metering.model import Flag, RequestFacts, Usage, UsageSource
-from tollhouse.metering.tally import usage_of
+from tollhouse.metering.tally import STATUS_ERROR, usage_of
 from tollhouse.metering.tier import STANDARD, region_of, tier_of
 from tollhouse.pricing.model import Charge, Price, PriceStatus
 from tollhouse.pricing.rules import PriceBook, charge
@@ -62,8 +62,14 @@ def settle(call: Call, hold: Hold | None, book: PriceBook, price_at: PriceAt, en
         return _unknown(call, book, UsageSource.NONE, (Flag.UNMETERED.value,))
     if reported is None or ending.provider_status is None:
         return _at_ceiling(call, hold, book)
+    if ending.provider_status < STATUS_ERROR and _says_nothing(reported):
+        return _at_ceiling(call, hold, book, reported.flags)
     facts = RequestFacts(body_bytes=len(call.body), status=ending.provider_status)
-    usage = usage_of(call.route.dialect, reported, complete=ending.complete, request=facts)
+    # A stream may be ended properly by a provider that gave up in the middle: its own last word decides.
+    complete = reported.finished or (ending.complete and not call.stream)
+    usage = usage_of(call.route.dialect, reported, complete=complete, request=facts)
+    if usage.source is UsageSource.ESTIMATED and not complete:
+        usage = msgspec.structs.replace(usage, source=UsageSource.PARTIAL)
     price = price_of(call, book, price_at, reported)
     charged = charge(usage, price, book_version=book.version)
     return Settlement(usage=usage, charge=charged, model=reported.model or call.model)
@@ -92,14 +98,20 @@ def _unknown(call: Call, book: PriceBook, source: UsageSource, flags: tuple[str,
     return Settlement(usage=Usage(source=source, flags=flags), charge=unknown, model=call.model or None)
 
 
-def _at_ceiling(call: Call, hold: Hold | None, book: PriceBook) -> Settlement:
+def _says_nothing(reported: Reported) -> bool:
+    """Whether nothing could be read of an answer that was no error: neither usage, nor text, nor an event, nor an end."""
+    read = reported.usage or reported.usage_first or reported.output_bytes or reported.events
+    return not (read or reported.finished or reported.error_code)
+
+
+def _at_ceiling(call: Call, hold: Hold | None, book: PriceBook, flags: tuple[str, ...] = ()) -> Settlement:
     if hold is None or hold.ceiling_nano_usd is None:
-        return _unknown(call, book, UsageSource.ESTIMATED, (AT_CEILING,))
+        return _unknown(call, book, UsageSource.ESTIMATED, (AT_CEILING, *flags))
     usage = Usage(
         source=UsageSource.ESTIMATED,
         input_tokens=hold.input_tokens_max,
         output_tokens=None if hold.output_tokens_max is None else hold.output_tokens_max * call.choices,
-        flags=(AT_CEILING,),
+        flags=(AT_CEILING, *flags),
     )
     charged = Charge(
         status=PriceStatus.PRICED,

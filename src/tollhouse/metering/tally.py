@@ -16,7 +16,7 @@ from tollhouse.metering.estimate import expected_tokens
 from tollhouse.metering.gemini import split_gemini
 from tollhouse.metering.modal import split_images, split_realtime, split_transcription
 from tollhouse.metering.model import Flag, RequestFacts, Shape, Split, Usage, UsageSource
-from tollhouse.metering.openai import split_chat, split_responses
+from tollhouse.metering.openai import split_chat, split_plain_chat, split_responses
 from tollhouse.metering.raw import numeric_leaves
 from tollhouse.wire.call import Dialect, Reported
 
@@ -58,10 +58,12 @@ def usage_of(dialect: Dialect, reported: Reported, *, complete: bool, request: R
     usage = reported.usage or reported.usage_first
     if usage is None:
         return _without_usage(dialect, reported, request)
-    shape = shape_of(SHAPES.get(dialect), usage)
-    if shape is None:
-        return _without_usage(dialect, reported, request)
-    split = split_usage(shape, usage, reported.server_tools, first=reported.usage_first)
+    split = split_plain_chat(usage) if reported.usage_plain and not reported.server_tools else None
+    if split is None:
+        shape = shape_of(SHAPES.get(dialect), usage)
+        if shape is None:
+            return _without_usage(dialect, reported, request)
+        split = split_usage(shape, usage, reported.server_tools, first=reported.usage_first)
     return _settle(dialect, split, reported, complete or reported.finished, request)
 
 
@@ -162,6 +164,8 @@ def _with(flags: tuple[str, ...], flag: Flag) -> tuple[str, ...]:
 
 def _raw(reported: Reported) -> Mapping[str, object]:
     """The usage objects that were read, as they are kept."""
+    if reported.usage_plain and reported.usage_first is None:
+        return reported.usage or {}
     raw = numeric_leaves(reported.usage or {})
     if reported.usage_first:
         raw["first"] = numeric_leaves(reported.usage_first)

@@ -33,6 +33,9 @@ NO_REGION = frozenset({"", "global", "not_available"})
 
 def tier_of(reported: Reported) -> str:
     """The tier of the price book that the answer was served in."""
+    if reported.usage_plain:
+        word = reported.service_tier
+        return TIERS.get(word.lower(), word.lower()) if word else STANDARD
     named = [_word(reported, key) for key in TIER_KEYS]
     for word in (*named, reported.service_tier):
         tier = TIERS.get(word.lower(), word.lower()) if word else STANDARD
@@ -43,6 +46,8 @@ def tier_of(reported: Reported) -> str:
 
 def region_of(reported: Reported) -> str | None:
     """The geography that the answer was computed in, where the provider names one and may price it."""
+    if reported.usage_plain:
+        return None
     region = (_word(reported, "inference_geo") or "").lower()
     return None if region in NO_REGION else region
 

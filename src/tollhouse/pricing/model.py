@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 
 import msgspec
+
+from tollhouse.pricing.rates import highest_input_rate, highest_output_rate
 
 
 class PriceStatus(StrEnum):
@@ -34,7 +37,7 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True):
     """Exclusive; at most 1440. A span over midnight is two of these."""
 
 
-class Price(msgspec.Struct, frozen=True, kw_only=True):
+class Price(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One dated row of the book; the interval is half-open, None means open-ended."""
 
     id: str
@@ -57,6 +60,11 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     """ISO date on which the source was read."""
     note: str | None = None
     """Why these figures, where sources disagree."""
+
+    @cached_property
+    def dearest(self) -> tuple[int | None, int | None]:
+        """The highest rates at which an input and an output token can be billed below all bands; worked out once."""
+        return highest_input_rate(self.rates), highest_output_rate(self.rates)
 
 
 class ChargeLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -181,10 +181,12 @@ def ceiling(price: Price, input_tokens_max: int, output_tokens_max: int, choices
     and each choice at the full output. None where the row has no rate for a side that may be used.
     """
     dearest_in = dearest_out = 0
-    within_reach = [price.rates]
-    within_reach += [{**price.rates, **b.rates} for b in price.bands if _passes(b, input_tokens_max)]
-    for rates in within_reach:
-        input_rate, output_rate = highest_input_rate(rates), highest_output_rate(rates)
+    within_reach = [price.dearest]
+    for band in price.bands:
+        if _passes(band, input_tokens_max):
+            rates = {**price.rates, **band.rates}
+            within_reach.append((highest_input_rate(rates), highest_output_rate(rates)))
+    for input_rate, output_rate in within_reach:
         if (input_rate is None and input_tokens_max) or (output_rate is None and output_tokens_max):
             return None
         dearest_in = max(dearest_in, input_rate or 0)

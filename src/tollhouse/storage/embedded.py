@@ -85,6 +85,9 @@ class EmbeddedPostgres:
         try:
             if self._pid is not None:
                 stop_server(self._pid, self._child)
+            if self._sockets is not None and self._sockets.parent != self.data_dir:
+                with suppress(OSError):
+                    self._sockets.rmdir()  # the next start makes another
         finally:
             self._pid = self._child = None
             self._lock.release()

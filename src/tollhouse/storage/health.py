@@ -19,18 +19,12 @@ from tollhouse.storage.postgres import (
     Connection,
     DatabaseUrls,
     database_urls,
+    load_statements,
     login_role,
     translated,
 )
 
-MIGRATIONS_TABLE = "SELECT to_regclass('th.migrations') IS NOT NULL"
-APPLIED = "SELECT number, name, checksum FROM th.migrations ORDER BY number"
-POWERS = """
-    SELECT rolname, rolsuper, rolbypassrls, rolcanlogin
-    FROM pg_roles
-    WHERE rolname = ANY(%(roles)s)
-    ORDER BY rolname
-"""
+_statements = load_statements("tollhouse.storage")
 
 
 class DatabaseHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,14 +64,23 @@ def database_health(owner_url: str, secret: Secret) -> DatabaseHealth:
         )
 
 
+def pending_migrations(owner_url: str) -> tuple[str, ...]:
+    """Migrations of the code that a database does not have. StorageError if it cannot be reached."""
+    with (
+        translated("looking at the database"),
+        psycopg.connect(owner_url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection,
+    ):
+        return _migrations(connection)[0]
+
+
 def _version(number: int) -> str:
     return f"{number // 10000}.{number % 10000}"
 
 
 def _migrations(connection: Connection) -> tuple[tuple[str, ...], tuple[str, ...]]:
     wanted = {migration.number: migration for migration in load_migrations()}
-    known = connection.execute(MIGRATIONS_TABLE).fetchone()
-    rows = connection.execute(APPLIED).fetchall() if known and known[0] else []
+    known = connection.execute(_statements["has_migrations"]).fetchone()
+    rows = connection.execute(_statements["applied_migrations"]).fetchall() if known and known[0] else []
     applied = {row[0] for row in rows}
     pending = tuple(migration.name for number, migration in wanted.items() if number not in applied)
     foreign = tuple(
@@ -90,7 +93,7 @@ def _powers(connection: Connection) -> list[str]:
     """Row security binds nobody who is a superuser or bypasses it."""
     database = connection.info.dbname
     jobs = {login_role(job, database): job for job in ("app", "gateway")}
-    rows = connection.execute(POWERS, {"roles": [*jobs, "tollhouse_ledger"]}).fetchall()
+    rows = connection.execute(_statements["role_powers"], {"roles": [*jobs, "tollhouse_ledger"]}).fetchall()
     found = {row[0]: row for row in rows}
     troubles = [f"the role {role} is missing" for role in (*jobs, "tollhouse_ledger") if role not in found]
     for role, is_super, bypasses, may_log_in in found.values():
@@ -114,7 +117,7 @@ def _logins(urls: DatabaseUrls) -> list[str]:
 
 def _clock_ahead_s(connection: Connection) -> float:
     before = datetime.now(UTC)
-    row = connection.execute("SELECT clock_timestamp()").fetchone()
+    row = connection.execute(_statements["database_clock"]).fetchone()
     after = datetime.now(UTC)
     assert row is not None
     return float((row[0] - (before + (after - before) / 2)).total_seconds())

@@ -25,19 +25,29 @@ CATALOGUE: Mapping[str, str] = {
     "journal.writable": "the journal can be written again",
     "journal.roll_failed": "a new journal segment could not be begun; the old one goes on",
     "journal.closing_lost": "a closed call found no room, neither on disk nor in memory; recovery settles it",
-    "journal.corrupt": "a journal segment holds bytes that are no entry",
+    "journal.damaged": "a journal segment holds bytes that are no entry; the rest was read",
+    "journal.torn": "a journal ends in the middle of an entry, as after a crash; the whole entries were read",
+    "journal.header_damaged": "a journal segment does not begin as one; its entries were looked for all the same",
+    "journal.unreadable": "a journal could not be read; it is tried again",
+    "journal.recovered": "a dead worker's journal was settled and shipped",
+    "recovery.waiting": "a dead worker's journal waits for the database",
+    "recovery.failed": "a dead worker's journal could not be recovered; it is tried again",
+    "shipper.fault": "shipping failed in a way that was not foreseen; it goes on",
+    "shipper.cursor_unwritable": "the mark of what was shipped could not be written; rows may be sent again",
+    "shipper.ship_again": "retained segments are sent again",
+    "shipper.prune_failed": "a shipped segment could not be removed; it is tried again",
+    "shipper.retention_cut": "shipped segments were removed early to stay within the journal's bound",
     "journal.close_deferred": "a closed call could not be written yet; it is kept in memory",
     "metrics.unwritable": "a worker's metrics could not be written to its run directory",
     "shipper.retry": "the database did not take a batch; it is sent again",
     "shipper.row_rejected": "the database refuses one call's row; it is kept in rejected.jsonl",
-    "shipper.reshipped": "retained segments are sent again",
     "snapshot.stale": "the database cannot be asked for configuration; the last one is used",
     "snapshot.fresh": "configuration is up to date again",
     "snapshot.duplicate_key": "two workspaces hold the same key id; neither is accepted",
-    "recovery.retry": "a journal could not be recovered yet",
     "partition.retry": "time partitions could not be made ahead",
     "database.started": "the embedded database is ready",
-    "database.stopped": "the embedded database has ended",
+    "database.died": "the embedded database ended unasked; it is started again",
+    "database.unstartable": "the embedded database did not start; it is tried again",
     "supervisor.stopping": "Tollhouse was told to stop",
 }
 
@@ -61,9 +71,22 @@ def configure(level: str, stream: TextIO | None = None, **bound: str) -> None:
     structlog.contextvars.bind_contextvars(**bound)
 
 
+class _Lost:
+    """Lines that could not be written since the last one that was."""
+
+    lines = 0
+
+
 def log(event: str, level: str = "info", **fields: object) -> None:
-    """Writes one event of the catalogue."""
-    getattr(structlog.get_logger(), level)(event, **fields)
+    """Writes one event of the catalogue. A line that cannot be written is counted, and told in the next one that can:
+    a full disk must not end a call, a thread or a worker."""
+    if _Lost.lines:
+        fields["lost_lines"] = _Lost.lines
+    try:
+        getattr(structlog.get_logger(), level)(event, **fields)
+        _Lost.lines = 0
+    except OSError:
+        _Lost.lines += 1
 
 
 def _only_catalogued(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -8,6 +8,7 @@ gauges do not. No label names a tenant, a key or a model beyond the provider's k
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -52,7 +53,7 @@ class Metrics:
 
     def __init__(self, run_dir: Path, instance: str) -> None:
         self._path = run_dir / f"metrics-{instance}.json"
-        self._run_dir = run_dir
+        self._instance, self._run_dir = instance, run_dir
         self.state = WorkerState()
         for name, (_, labels) in COUNTERS.items():
             self.state.counters[name] = {} if labels else {"": 0}
@@ -62,17 +63,17 @@ class Metrics:
         key = "|".join(labels)
         series[key] = series.get(key, 0) + amount
 
+    def call(self, dialect: str, outcome: str, latency_ms: int) -> None:
+        """One call that ended."""
+        series = self.state.counters["tollhouse_calls"]
+        key = f"{dialect}|{outcome}"
+        series[key] = series.get(key, 0) + 1
+        self.state.latency_sum_ms += latency_ms
+        self.state.latency_counts[bisect_left(LATENCY_BUCKETS_MS, latency_ms)] += 1
+
     def gauge(self, name: str, value: float) -> None:
         assert name in GAUGES, name
         self.state.gauges[name] = value
-
-    def latency(self, milliseconds: int) -> None:
-        self.state.latency_sum_ms += milliseconds
-        for index, bound in enumerate(LATENCY_BUCKETS_MS):
-            if milliseconds <= bound:
-                self.state.latency_counts[index] += 1
-                return
-        self.state.latency_counts[-1] += 1
 
     def publish(self) -> None:
         """Writes the state where siblings find it; OSError where that cannot be done."""
@@ -81,13 +82,14 @@ class Metrics:
         os.replace(temporary, self._path)
 
     def exposition(self, alive: Iterable[str]) -> bytes:
-        """All workers' metrics in Prometheus' text format; gauges of the living alone."""
-        self.publish()
-        return exposition(self._run_dir, frozenset(alive))
+        """All workers' metrics in Prometheus' text format; gauges of the living alone. Its own come from memory: they
+        are asked for most eagerly when the disk is full."""
+        return exposition(self._run_dir, frozenset(alive), {self._instance: self.state})
 
 
-def exposition(run_dir: Path, alive: frozenset[str]) -> bytes:
-    """Sums the states found in a run directory. `alive`: instances whose gauges count."""
+def exposition(run_dir: Path, alive: frozenset[str], own: Mapping[str, WorkerState]) -> bytes:
+    """Sums the states found in a run directory, `own` instead of what is found of it. `alive`: instances whose gauges
+    count."""
     states: dict[str, WorkerState] = {}
     for path in sorted(run_dir.glob("metrics-*.json")):
         try:
@@ -95,6 +97,7 @@ def exposition(run_dir: Path, alive: frozenset[str]) -> bytes:
         except (OSError, msgspec.DecodeError):
             # A file being replaced or left by another version: its worker writes it again within a second.
             continue
+    states.update(own)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collected(states, alive))
     return generate_latest(registry)

@@ -88,6 +88,8 @@ class Reported(msgspec.Struct, kw_only=True):
 
     usage: dict[str, object] | None = None
     """The usage object that counts (last one seen, merged as the dialect demands), numbers and nesting only."""
+    usage_plain: bool = False
+    """`usage` is just what OpenAI documents for chat: known names and whole counts, nothing else."""
     usage_first: dict[str, object] | None = None
     """The first usage object of a stream, where it differs."""
     model: str | None = None

@@ -14,9 +14,8 @@ import msgspec
 DEPTH_MAX = 64
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_OPEN = re.compile(rb"[ \t\r\n]*\{[ \t\r\n]*")
-_KEY = re.compile(rb'"((?:[^"\\]|\\.)*)"[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
-_NEXT = re.compile(rb"[ \t\r\n]*([,}])[ \t\r\n]*")
+_NEXT_KEY = re.compile(rb'[ \t\r\n]*+[{,][ \t\r\n]*+"([^"\\]*+(?:\\.[^"\\]*+)*+)"[ \t\r\n]*+:[ \t\r\n]*+', re.DOTALL)
+_END = re.compile(rb"[ \t\r\n]*+\}[ \t\r\n]*+\Z")
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'"[]{}'))
 _TWICE = "the body has the same key twice at its top level"
@@ -104,25 +103,20 @@ def locate(body: bytes, values: Mapping[str, msgspec.Raw]) -> dict[str, Member]:
     or a number goes on behind it) or the key is met again: both are found, so reaching the end proves there is none.
     """
     members: dict[str, Member] = {}
-    opened = _OPEN.match(body)
-    position = opened.end() if opened else 0
-    while len(members) < len(values):
-        key = _KEY.match(body, position)
+    position = 0
+    for _ in values:
+        key = _NEXT_KEY.match(body, position)
         name = _name(key.group(1)) if key else ""
         raw = values.get(name)
         if key is None or raw is None or name in members:
             raise MalformedError(_TWICE)
         value = bytes(raw)
         start = key.end()
-        end = start + len(value)
-        following = _NEXT.match(body, end)
-        if following is None or not body.startswith(value, start):
+        if not body.startswith(value, start):
             raise MalformedError(_TWICE)
-        members[name] = Member(start, end, value)
-        position = following.end()
-        if following.group(1) == b"}":
-            break
-    if len(members) != len(values) or (members and position != len(body)):
+        position = start + len(value)
+        members[name] = Member(start, position, value)
+    if values and _END.match(body, position) is None:
         raise MalformedError(_TWICE)
     return members
 

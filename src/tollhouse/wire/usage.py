@@ -7,17 +7,59 @@ come first: a long list of details cannot push out the totals.
 from __future__ import annotations
 
 import re
+from typing import Annotated
+
+import msgspec
 
 DEPTH_MAX = 5
 LEAVES_MAX = 200
 NUMBER_MAX = 2**53
 """Beyond it a number is no count of anything; it would not fit the ledger's columns either."""
 
+Count = Annotated[int, msgspec.Meta(ge=0, lt=NUMBER_MAX)]
+
 _KEY = re.compile(r"[A-Za-z0-9_]{1,64}")
 _WORD = re.compile(r"[A-Za-z0-9_.:-]{1,32}")
 _WORD_KEYS = frozenset(
     ("modality", "type", "service_tier", "serviceTier", "trafficType", "ttl", "inference_geo", "speed", "model")
 )
+
+
+class _InputDetails(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    cached_tokens: Count = 0
+    cache_write_tokens: Count = 0
+    audio_tokens: Count = 0
+    image_tokens: Count = 0
+    text_tokens: Count = 0
+
+
+class _OutputDetails(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    reasoning_tokens: Count = 0
+    audio_tokens: Count = 0
+    image_tokens: Count = 0
+    text_tokens: Count = 0
+    accepted_prediction_tokens: Count = 0
+    rejected_prediction_tokens: Count = 0
+
+
+class _PlainChat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    prompt_tokens: Count
+    completion_tokens: Count = 0
+    total_tokens: Count
+    prompt_tokens_details: _InputDetails | None = _InputDetails()
+    completion_tokens_details: _OutputDetails | None = _OutputDetails()
+
+
+def is_plain_chat(usage: object) -> bool:
+    """Whether a usage object is just what OpenAI documents for chat and embeddings: known names, whole counts.
+
+    Nearly all are; one look in compiled code then spares every later walk through the object.
+    """
+    try:
+        plain = msgspec.convert(usage, _PlainChat)
+    except msgspec.ValidationError:
+        return False
+    return plain.prompt_tokens_details is not None and plain.completion_tokens_details is not None
 
 
 def bounded_usage(usage: object) -> tuple[dict[str, object] | None, bool]:

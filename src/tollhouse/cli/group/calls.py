@@ -116,15 +116,15 @@ def tail(options: InWorkspace) -> None:
     """Follow calls as they are recorded; Ctrl-C ends it."""
 
     async def follow(reach: Reach) -> None:
+        remark("Calls appear here as they end; Ctrl-C stops.")
         async for row in reach.follow(datetime.now(UTC)):
             if options.json:
                 print_bytes(encode_event(cost_event(row)))
             else:
                 print_text(call_line(row))
 
-    remark("Calls appear here as they end; Ctrl-C stops.")
     try:
-        with_reach(options, follow)
+        with_reach(options, follow, start=False)
     except KeyboardInterrupt:
         return
 
@@ -179,20 +179,27 @@ def _print_receipt(row: CallRow, *, as_json: bool) -> None:
     if as_json:
         print_json({"event": cost_event(row), "receipt": receipt})
         return
+    lines = [*_head(row), *((line.kind, line.name, line.text) for line in receipt.lines)]
+    width = max(len(name) for _, name, _ in lines)
+    before = ""
+    for kind, name, text in lines:
+        print_text(f"{kind if kind != before else '':<7}  {name:<{width}}  {printable(text)}")
+        before = kind
+
+
+def _head(row: CallRow) -> list[tuple[str, str, str]]:
+    """Which call it is, as lines of a receipt."""
     event = cost_event(row)
-    head = (
-        ("call", event.request_id),
-        ("began", event.timestamp),
-        ("outcome", outcome_text(row)),
-        ("provider", f"{row.provider or '-'}, {row.credential_mode or 'no credential'}"),
-        ("model", f"{shown(event.model or '-')} (asked for: {shown(row.requested_model or '-')})"),
-        ("took", f"{duration(row.latency_ms)}, {row.attempts} attempt(s)"),
-        ("labels", labels_text(row) or "none"),
-    )
-    lines = [*head, *((line.name, line.text) for line in receipt.lines)]
-    width = max(len(name) for name, _ in lines)
-    for name, text in lines:
-        print_text(f"{name:<{width}}  {printable(text)}")
+    facts = {
+        "id": event.request_id,
+        "began": event.timestamp,
+        "outcome": outcome_text(row),
+        "provider": f"{row.provider or '-'}, credential: {row.credential_mode or 'none'}",
+        "model": f"{shown(event.model or '-')} (asked for: {shown(row.requested_model or '-')})",
+        "took": f"{duration(row.latency_ms)}, {row.attempts} attempt(s)",
+        "labels": labels_text(row) or "none",
+    }
+    return [("call", name, text) for name, text in facts.items()]
 
 
 def _cells(row: CallRow, names: Mapping[TenantId, str]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tollhouse.cli.command import Common, command, remark, settings_of
+from tollhouse.cli.command import Everywhere, command, remark, settings_of
 from tollhouse.cli.output import print_json, print_text
 
 
@@ -12,7 +12,7 @@ def attach(application: typer.Typer) -> None:
     """Adds the commands."""
     database = typer.Typer(help="The database.", no_args_is_help=True)
     database.callback()(_group)
-    command(database, "migrate", Common)(migrate_schema)
+    command(database, "migrate", Everywhere)(migrate_schema)
     application.add_typer(database, name="db")
 
 
@@ -20,7 +20,7 @@ def _group() -> None:
     """The database."""
 
 
-def migrate_schema(options: Common) -> None:
+def migrate_schema(options: Everywhere) -> None:
     """Bring the database up to this version; makes the embedded one if there is none."""
     from tollhouse.bootstrap.local import open_place
     from tollhouse.storage.migrate import migrate

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tollhouse.cli.command import DONE, FAILED, Common, command, remark, settings_of
+from tollhouse.cli.command import DONE, FAILED, Everywhere, command, remark, settings_of
 from tollhouse.cli.output import print_json, print_text
 from tollhouse.kernel.errors import ConfigError
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 def attach(application: typer.Typer) -> None:
     """Adds the command."""
-    command(application, "doctor", Common)(examine_installation)
+    command(application, "doctor", Everywhere)(examine_installation)
 
 
-def examine_installation(options: Common) -> int:
+def examine_installation(options: Everywhere) -> int:
     """Say what is wrong and how to mend it; exits 1 if anything is broken."""
     from tollhouse.bootstrap.doctor import Grade
 
@@ -35,7 +35,7 @@ def examine_installation(options: Common) -> int:
     return FAILED if any(finding.grade is Grade.BROKEN for finding in findings) else DONE
 
 
-def _findings(options: Common) -> Sequence[Finding]:
+def _findings(options: Everywhere) -> Sequence[Finding]:
     from tollhouse.bootstrap.doctor import Finding, Grade, examine
 
     try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from tollhouse.cli.command import Common, InWorkspace, command, remark, settings_of
+from tollhouse.cli.command import Everywhere, InWorkspace, command, remark, settings_of
 from tollhouse.cli.database import with_reach
 from tollhouse.cli.moment import parse_moment
 from tollhouse.cli.output import columns, print_json, print_table, print_text
@@ -153,7 +153,7 @@ def _expiry(text: str | None) -> datetime | None:
     return moment
 
 
-async def _store(reach: Reach, options: Common, draft: KeyDraft, key: NewKey) -> KeyRow | Refusal:
+async def _store(reach: Reach, options: Everywhere, draft: KeyDraft, key: NewKey) -> KeyRow | Refusal:
     from tollhouse.bootstrap.local import peppers_of
     from tollhouse.identity.store import create_key
 

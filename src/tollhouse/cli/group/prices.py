@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from tollhouse.cli.command import Common, command, remark
+from tollhouse.cli.command import Everywhere, command, remark
 from tollhouse.cli.group.calls import moment
 from tollhouse.cli.output import print_json, print_text
 from tollhouse.kernel.money import format_usd
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tollhouse.pricing.model import Price
 
 
-class ShowOptions(Common, frozen=True, kw_only=True):
+class ShowOptions(Everywhere, frozen=True, kw_only=True):
     """Which model, whose, when."""
 
     model: Annotated[str, typer.Argument(help="A model's id, as a provider names it.", metavar="MODEL")]

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from tollhouse.cli.command import Common, command, settings_of
+from tollhouse.cli.command import Everywhere, command, settings_of
 from tollhouse.cli.output import print_json, print_text
 
 
-class GatewayOptions(Common, frozen=True, kw_only=True):
+class GatewayOptions(Everywhere, frozen=True, kw_only=True):
     """Where to listen, and with how many workers."""
 
     gateway_port: Annotated[int | None, typer.Option("--gateway-port", help="Port of the gateway.  [8080]")] = None
@@ -29,7 +29,7 @@ class UpOptions(GatewayOptions, frozen=True, kw_only=True):
     ] = False
 
 
-class SimulateOptions(Common, frozen=True, kw_only=True):
+class SimulateOptions(Everywhere, frozen=True, kw_only=True):
     """Where the simulated provider listens, and what it plays."""
 
     port: Annotated[int, typer.Option("--port", help="Port to listen on; 0 takes a free one.", min=0, max=65_535)]
@@ -69,7 +69,7 @@ def run_workers(options: GatewayOptions) -> int:
 
 
 def run_simulator(options: SimulateOptions) -> None:
-    """Start the simulated provider alone."""
+    """Start the simulated provider alone; Ctrl-C stops."""
     from tollhouse.simulator.server import run
 
     def ready(port: int) -> None:
@@ -79,10 +79,13 @@ def run_simulator(options: SimulateOptions) -> None:
         else:
             print_text(f"simulated provider at {url}")
 
-    run(options.host, options.port, recordings=options.recordings, on_ready=ready)
+    try:
+        run(options.host, options.port, recordings=options.recordings, on_ready=ready)
+    except KeyboardInterrupt:
+        return  # Ctrl-C is how it is stopped; the server has closed its connections by now
 
 
-def _say(options: Common) -> Callable[[str], None]:
+def _say(options: Everywhere) -> Callable[[str], None]:
     """What the supervisor tells: lines as they are, or each as an object."""
     return _say_json if options.json else print_text
 

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from tollhouse.cli.command import Common, command, remark
+from tollhouse.cli.command import Everywhere, command, remark
 from tollhouse.cli.database import with_database
 from tollhouse.cli.output import columns, print_json, print_table, print_text
 
 
-class CreateOptions(Common, frozen=True, kw_only=True):
+class CreateOptions(Everywhere, frozen=True, kw_only=True):
     """What people call it."""
 
     name: Annotated[str, typer.Argument(help="A name that no other workspace has.", metavar="NAME")]
@@ -21,7 +21,7 @@ def attach(application: typer.Typer) -> None:
     """Adds the commands."""
     workspaces = typer.Typer(help="Workspaces, which see nothing of each other.", no_args_is_help=True)
     command(workspaces, "create", CreateOptions)(create)
-    command(workspaces, "list", Common)(list_all)
+    command(workspaces, "list", Everywhere)(list_all)
     application.add_typer(workspaces, name="workspaces")
 
 
@@ -43,7 +43,7 @@ def create(options: CreateOptions) -> int | None:
     return None
 
 
-def list_all(options: Common) -> None:
+def list_all(options: Everywhere) -> None:
     """List workspaces, oldest first."""
     from tollhouse.identity.workspaces import list_workspaces
 

@@ -93,7 +93,10 @@ class MessagesObserver:
         self.reported.finished = True
 
     def end(self) -> None:
-        """`message_stop` said whether the answer was complete."""
+        """`message_stop` said whether the answer was complete. The start's output is only where it stood then: of a
+        stream that never said more, it is not taken for the whole."""
+        if self.reported.finished and self._start and not self._last and self.reported.usage:
+            self.reported.usage.pop("output_tokens", None)
 
     def _observe(self, read: _Event) -> None:
         kind = read.type

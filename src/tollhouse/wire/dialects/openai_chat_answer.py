@@ -13,7 +13,7 @@ from tollhouse.wire.call import Reported
 from tollhouse.wire.delivered import text_bytes, utf8_bytes
 from tollhouse.wire.dialects.observing import note
 from tollhouse.wire.dialects.salvage import loose_object
-from tollhouse.wire.usage import bounded_usage
+from tollhouse.wire.usage import bounded_usage, is_plain_chat
 from tollhouse.wire.wording import error_code, model_name, response_id, service_tier
 
 _DONE = b"[DONE]"
@@ -160,9 +160,11 @@ class ChatObserver:
             reported.error_code = _code(chunk.error)
 
     def _keep_usage(self, usage: dict[str, object]) -> None:
-        kept, cut = bounded_usage(usage)
+        plain = is_plain_chat(usage)
+        kept, cut = (usage, False) if plain else bounded_usage(usage)
         if cut:
             note(self.reported, "usage_cut")
+        self.reported.usage_plain = plain
         if self.reported.usage is not None and self.reported.usage_first is None and kept != self.reported.usage:
             self.reported.usage_first = self.reported.usage
         self.reported.usage = kept
