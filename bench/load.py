@@ -1,6 +1,8 @@
 """Load: closed-loop calls, or open streams, over raw asyncio. `python -m bench.load URL …` prints one JSON line.
 
-Checks every answer's status and length, so that a fast wrong answer is not taken for a good one.
+Every answer is checked - status, length, number of events - so that a fast wrong answer is not taken for a good one;
+what is wrong is counted as an error. `--once` opens each stream once and prints a line `open` when all have begun.
+`--against URL …` calls in turn, one at a time, and gives latencies for each.
 """
 
 from __future__ import annotations
@@ -11,39 +13,49 @@ import json
 import statistics
 import sys
 import time
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import uvloop
 
+PATH = "/v1/chat/completions"
+MARK = b"data: {"
+LAST_CHUNK = b"0\r\n\r\n"
+DRAIN_S = 90.0
 
-def chat_request(host: str, path: str, key: str, *, stream: bool, body_bytes: int) -> bytes:
+
+def chat_request(url: SplitResult, options: argparse.Namespace) -> bytes:
     """The bytes of an ordinary chat request as an SDK sends it."""
     message = {"role": "user", "content": ""}
     body = {"model": "gpt-4o-mini", "messages": [{"role": "system", "content": "You are brief."}, message]}
-    if stream:
+    if options.stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     bare = len(json.dumps(body, separators=(",", ":")))
-    message["content"] = "w" * max(1, body_bytes - bare)
+    message["content"] = "w" * max(1, options.body_bytes - bare)
     text = json.dumps(body, separators=(",", ":")).encode()
     head = (
-        f"POST {path} HTTP/1.1\r\nhost: {host}\r\naccept: application/json\r\naccept-encoding: identity\r\n"
-        f"content-type: application/json\r\nuser-agent: OpenAI/Python 3.54.0\r\nx-stainless-lang: python\r\n"
-        f"x-stainless-package-version: 3.54.0\r\nx-stainless-os: Linux\r\nx-stainless-retry-count: 0\r\n"
-        f"authorization: Bearer {key}\r\nx-tollhouse-team: search\r\nx-tollhouse-feature: bench\r\n"
-        f"content-length: {len(text)}\r\n\r\n"
+        f"POST {url.path or PATH} HTTP/1.1\r\nhost: {url.netloc}\r\naccept: application/json\r\n"
+        f"accept-encoding: identity\r\ncontent-type: application/json\r\nuser-agent: OpenAI/Python 3.54.0\r\n"
+        f"x-stainless-lang: python\r\nx-stainless-package-version: 3.54.0\r\nx-stainless-os: Linux\r\n"
+        f"x-stainless-retry-count: 0\r\nauthorization: Bearer {options.key}\r\ncontent-length: {len(text)}\r\n"
     )
-    return head.encode() + text
+    if options.gateway_key:
+        head += f"x-tollhouse-key: {options.gateway_key}\r\n"
+    if options.labels:
+        head += "x-tollhouse-team: search\r\nx-tollhouse-feature: bench\r\n"
+    if options.stream:
+        head += f"x-bench-events: {options.events}\r\nx-bench-pace-ms: {options.pace_ms}\r\n"
+    return head.encode() + b"\r\n" + text
 
 
 class Client(asyncio.Protocol):
-    """One connection in a closed loop, or one stream."""
+    """One connection: calls in a closed loop, or streams one after the other."""
 
-    def __init__(self, request: bytes, run: Run, *, stream: bool) -> None:
+    def __init__(self, request: bytes, run: Run) -> None:
         self.request = request
         self.run = run
-        self.stream = stream
         self.buffer = b""
         self.needed = 0
+        self.events = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -51,10 +63,11 @@ class Client(asyncio.Protocol):
 
     def send(self) -> None:
         self.began = time.perf_counter()
+        self.run.pending += 1
         self.transport.write(self.request)  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
-        if self.stream:
+        if self.run.stream:
             self.stream_data(data)
         else:
             self.call_data(data)
@@ -65,49 +78,61 @@ class Client(asyncio.Protocol):
             end = self.buffer.find(b"\r\n\r\n")
             if end < 0:
                 return
-            if not self.buffer.startswith(b"HTTP/1.1 200"):
-                self.run.fail(self.buffer[:200])
-                return
             at = self.buffer.lower().find(b"content-length: ")
-            self.needed = end + 4 + int(self.buffer[at + 16 : self.buffer.find(b"\r\n", at + 16)])
+            length = int(self.buffer[at + 16 : self.buffer.find(b"\r\n", at + 16)]) if at >= 0 else 0
+            if not self.buffer.startswith(b"HTTP/1.1 200") or length != self.run.answer_bytes:
+                self.run.fail(self.buffer[:300])
+            self.needed = end + 4 + length
         if len(self.buffer) >= self.needed:
+            if len(self.buffer) > self.needed:
+                self.run.fail(b"more than was declared")
             self.run.latencies.append(time.perf_counter() - self.began)
             self.buffer, self.needed = b"", 0
-            if self.run.running:
-                self.send()
-            else:
-                self.transport.close()
+            self.finish()
 
     def stream_data(self, data: bytes) -> None:
-        if not self.buffer:
+        if not self.needed:
             if not data.startswith(b"HTTP/1.1 200"):
-                self.run.fail(data[:200])
-                return
-            self.buffer = b"."
-        self.run.events += data.count(b"data: {")
-        if b"0\r\n\r\n" in data[-7:]:
-            self.run.ended += 1
-            self.buffer = b""
-            if self.run.running:
-                self.send()
-            else:
-                self.transport.close()
+                self.run.fail(data[:300])
+            self.needed = 1
+            self.run.begun += 1
+        known = self.buffer + data
+        # What is kept is one byte less than a mark, so that none is counted twice.
+        self.events += known.count(MARK)
+        self.buffer = known[-len(MARK) + 1 :]
+        if known.endswith(LAST_CHUNK):
+            if self.events != self.run.events:
+                self.run.fail(b"%d events" % self.events)
+            self.run.events_seen += self.events
+            self.buffer, self.needed, self.events = b"", 0, 0
+            self.finish()
+
+    def finish(self) -> None:
+        self.run.pending -= 1
+        self.run.done += 1
+        if self.run.running:
+            self.send()
+        else:
+            self.transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.run.closed += 1
-        if self.run.running:
+        if self.run.running or self.needed or self.buffer:
+            self.run.pending -= 1
             self.run.fail(b"connection lost")
 
 
 class Run:
     """Counts of one run."""
 
-    def __init__(self) -> None:
-        self.running = True
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.running = not options.once
+        self.stream: bool = options.stream
+        self.answer_bytes: int = options.answer_bytes
+        self.events: int = options.events + 1
+        """And one with the usage."""
         self.latencies: list[float] = []
-        self.events = 0
-        self.ended = 0
-        self.closed = 0
+        self.events_seen = 0
+        self.begun = self.done = self.pending = 0
         self.errors: list[str] = []
 
     def fail(self, what: bytes) -> None:
@@ -115,45 +140,94 @@ class Run:
 
 
 async def drive(options: argparse.Namespace) -> dict[str, object]:
-    """Runs the load for its time and returns the counts."""
-    url = urlsplit(options.url)
-    run = Run()
-    request = chat_request(
-        url.netloc, url.path or "/v1/chat/completions", options.key, stream=options.stream, body_bytes=options.body_bytes
-    )
+    """Runs the load for its time, waits for what is under way, and returns the counts."""
+    url = urlsplit(options.urls[0])
+    run = Run(options)
+    request = chat_request(url, options)
     loop = asyncio.get_running_loop()
     for _ in range(options.connections):
-        await loop.create_connection(lambda: Client(request, run, stream=options.stream), url.hostname, url.port)
+        await loop.create_connection(lambda: Client(request, run), url.hostname, url.port)
     began = time.perf_counter()
-    await asyncio.sleep(options.seconds)
-    elapsed = time.perf_counter() - began
-    done, events = len(run.latencies), run.events
+    if options.once:
+        while run.begun < options.connections and not run.errors:
+            await asyncio.sleep(0.05)
+        print("open", flush=True)
+    else:
+        await asyncio.sleep(options.seconds)
+    elapsed, done = time.perf_counter() - began, run.done
     run.running = False
-    await asyncio.sleep(options.settle)
-    sample = sorted(run.latencies) or [0.0]
+    give_up = time.perf_counter() + DRAIN_S + options.events * options.pace_ms / 1000
+    while run.pending > 0 and time.perf_counter() < give_up:
+        await asyncio.sleep(0.05)
+    if run.pending > 0:
+        run.fail(b"%d unanswered" % run.pending)
     return {
-        "seconds": elapsed,
-        "calls": done,
-        "calls_total": len(run.latencies),
-        "events": events,
-        "streams_ended": run.ended,
+        "per_s": done / elapsed,
+        "done": run.done,
+        "events": run.events_seen,
+        "stream_s": time.perf_counter() - began,
         "errors": len(run.errors),
         "first_errors": run.errors[:3],
-        "p50_ms": statistics.median(sample) * 1000,
-        "p99_ms": sample[int(len(sample) * 0.99)] * 1000,
+        **quantiles(run.latencies),
     }
+
+
+async def alternate(options: argparse.Namespace) -> dict[str, object]:
+    """One call at a time, the addresses in turn."""
+    runs: list[tuple[Run, Client]] = []
+    loop = asyncio.get_running_loop()
+    options.once = True
+    for address in options.urls:
+        url = urlsplit(address)
+        run = Run(options)
+        request = chat_request(url, options)
+        _, client = await loop.create_connection(
+            lambda request=request, run=run: Client(request, run), url.hostname, url.port
+        )
+        client.finish = lambda: None  # type: ignore[method-assign]
+        runs.append((run, client))
+    await asyncio.sleep(0.3)
+    until = time.perf_counter() + options.seconds
+    while time.perf_counter() < until:
+        for run, client in runs:
+            before = len(run.latencies)
+            client.send()
+            give_up = time.perf_counter() + 5
+            while len(run.latencies) == before and time.perf_counter() < give_up:
+                await asyncio.sleep(0)
+            if len(run.latencies) == before:
+                run.fail(b"unanswered")
+    errors = [error for run, _ in runs for error in run.errors]
+    return {
+        "errors": len(errors),
+        "first_errors": errors[:3],
+        "targets": [{"done": len(run.latencies), **quantiles(run.latencies[20:])} for run, _ in runs],
+    }
+
+
+def quantiles(latencies: list[float]) -> dict[str, float]:
+    """Median and 99th percentile in ms."""
+    sample = sorted(latencies) or [0.0]
+    return {"p50_ms": statistics.median(sample) * 1000, "p99_ms": sample[int(len(sample) * 0.99)] * 1000}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("url")
-    parser.add_argument("--key", default="none")
+    parser.add_argument("urls", nargs="+")
+    parser.add_argument("--key", default="sk-bench-client")
+    parser.add_argument("--gateway-key", default="")
+    parser.add_argument("--labels", action="store_true")
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--settle", type=float, default=0.2)
     parser.add_argument("--stream", action="store_true")
+    parser.add_argument("--once", action="store_true")
+    parser.add_argument("--events", type=int, default=200)
+    parser.add_argument("--pace-ms", type=int, default=10)
     parser.add_argument("--body-bytes", type=int, default=400)
-    print(json.dumps(uvloop.run(drive(parser.parse_args()))))
+    parser.add_argument("--answer-bytes", type=int, required=True)
+    parser.add_argument("--alternate", action="store_true")
+    options = parser.parse_args()
+    print(json.dumps(uvloop.run(alternate(options) if options.alternate else drive(options))))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""A provider that costs next to nothing to run: fixed answers over raw asyncio, plain or TLS. `python -m bench.upstream`.
+"""A provider that costs next to nothing to run: fixed answers over raw asyncio, plain or TLS.
 
 An ordinary chat answer (about 800 B), or, where the request says `"stream":true`, 200 events of 280 B, a given time
 apart. Far cheaper than what it is measured against, so that the second core can carry both it and the load.
+A request may say how many events, how far apart: `x-bench-events`, `x-bench-pace-ms`.
+`python -m bench.upstream` prints its port.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import asyncio
 import json
 import ssl
 import sys
+from functools import cache
 
 import uvloop
 
@@ -46,6 +49,7 @@ def chat_answer() -> bytes:
     return head % len(text) + text
 
 
+@cache
 def events(count: int) -> list[bytes]:
     """Chunk-framed SSE events of a chat stream, the last ones with usage and `[DONE]`."""
     shape = {
@@ -71,19 +75,16 @@ def _chunk(data: bytes) -> bytes:
 
 
 ANSWER = chat_answer()
+ANSWER_BYTES = len(ANSWER.partition(b"\r\n\r\n")[2])
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
 class Provider(asyncio.Protocol):
     """One connection; requests one after the other."""
 
-    pace_s = 0.01
-    stream = events(200)
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
         self.received = bytearray()
-        self.needed = 0
 
     def data_received(self, data: bytes) -> None:
         self.received += data
@@ -98,10 +99,12 @@ class Provider(asyncio.Protocol):
                 return
             body = bytes(self.received[end + 4 : end + 4 + length])
             del self.received[: end + 4 + length]
-            self.answer(body)
+            self.answer(head, body)
 
-    def answer(self, body: bytes) -> None:
+    def answer(self, head: bytes, body: bytes) -> None:
         if b'"stream":true' in body:
+            self.stream = events(_asked(head, b"x-bench-events: ", 200))
+            self.pace_s = _asked(head, b"x-bench-pace-ms: ", 10) / 1000
             self.transport.write(STREAM_HEAD)  # type: ignore[attr-defined]
             self.index = 0
             asyncio.get_running_loop().call_later(self.pace_s, self.next_event)
@@ -116,15 +119,20 @@ class Provider(asyncio.Protocol):
         asyncio.get_running_loop().call_later(self.pace_s, self.next_event)
 
 
+def _asked(head: bytes, name: bytes, otherwise: int) -> int:
+    at = head.find(name)
+    return int(head[at + len(name) :].split(b"\r\n", 1)[0]) if at >= 0 else otherwise
+
+
 async def serve(options: argparse.Namespace) -> None:
     """Listens until killed; prints the port."""
-    Provider.pace_s = options.pace_ms / 1000
-    Provider.stream = events(options.events)
     context = None
     if options.certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(options.certificate, options.key)
-    server = await asyncio.get_running_loop().create_server(Provider, "127.0.0.1", options.port, ssl=context, backlog=4096)
+    server = await asyncio.get_running_loop().create_server(
+        Provider, "127.0.0.1", options.port, ssl=context, backlog=4096
+    )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -132,8 +140,6 @@ async def serve(options: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--pace-ms", type=float, default=10)
-    parser.add_argument("--events", type=int, default=200)
     parser.add_argument("--certificate")
     parser.add_argument("--key")
     uvloop.run(serve(parser.parse_args()))

@@ -98,7 +98,9 @@ def test_list_for_people(tollhouse: Any, ledger: Any) -> None:
     )
     done = tollhouse("calls", "list")
     head, estimated, unpriced = done.stdout.splitlines()
-    assert head.split()[:4] == ["TIME", "WORKSPACE", "PROVIDER", "MODEL"]
+    assert head.split()[:3] == ["TIME", "PROVIDER", "MODEL"]
+    assert estimated.startswith("2026-09-21 14:13:22Z  openai")
+    assert "WORKSPACE" not in head
     assert "~$0.00021" in estimated and "refused budget_exceeded 402" in estimated
     assert "unpriced" in unpriced and "\x1b" not in unpriced
 

@@ -1,4 +1,4 @@
-"""`tollhouse keys` and `tollhouse workspaces`."""
+"""`tollhouse keys`: made once, shown once, revoked once."""
 
 from __future__ import annotations
 
@@ -77,13 +77,3 @@ def test_a_shared_database_needs_the_shared_pepper(tollhouse: Any, environment: 
     done = tollhouse("keys", "create", "one")
     assert (done.exit_code, done.stdout) == (1, "")
     assert "TOLLHOUSE_PEPPER" in done.stderr
-
-
-def test_workspaces(tollhouse: Any) -> None:
-    """The default one is there; a name is taken once."""
-    assert tollhouse("workspaces", "create", "second").exit_code == 0
-    assert tollhouse("workspaces", "create", "second").exit_code == 1
-    assert tollhouse("workspaces", "create", "a/b").exit_code == 2
-    listed = [json.loads(line) for line in tollhouse("workspaces", "list", "--json").stdout.splitlines()]
-    assert [workspace["name"] for workspace in listed] == ["default", "second"]
-    assert listed[1]["tenant_id"] in tollhouse("workspaces", "list").stdout

@@ -64,9 +64,7 @@ def test_the_answer_is_the_providers(stack: Stack, name: str) -> None:
     direct, relayed = both(stack, name)
     assert (relayed.status, relayed.body) == (direct.status, direct.body)
     theirs = [field for field in direct.fields if field[0] not in (*FRAMING, *NUMBERED, "set-cookie")]
-    assert [
-        field for field in relayed.fields if field[0] not in (*FRAMING, *NUMBERED) and not is_ours(field)
-    ] == theirs
+    assert [field for field in relayed.fields if field[0] not in (*FRAMING, *NUMBERED) and not is_ours(field)] == theirs
     assert direct.all_of("set-cookie") and not relayed.all_of("set-cookie")
 
 

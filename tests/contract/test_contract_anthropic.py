@@ -122,7 +122,9 @@ def test_tools(client: Anthropic, expected: dict[str, object], ledger: LedgerRow
 def test_cached_tokens(client: Anthropic, door: Any, ledger: LedgerRows) -> None:
     """Reads and writes of the cache are not in `input_tokens` here, and each has its own rate."""
     watch = ledger.watch()
-    amounts = "input_tokens=1000; cached_tokens=500; cache_write_tokens=200; cache_write_1h_tokens=100; output_tokens=10"
+    amounts = (
+        "input_tokens=1000; cached_tokens=500; cache_write_tokens=200; cache_write_1h_tokens=100; output_tokens=10"
+    )
     with client.messages.stream(**ASKED, extra_headers={"x-simulate": amounts}) as stream:
         usage = stream.get_final_message().usage
     assert (usage.input_tokens, usage.cache_read_input_tokens, usage.cache_creation_input_tokens) == (200, 500, 300)
@@ -134,9 +136,7 @@ def test_cached_tokens(client: Anthropic, door: Any, ledger: LedgerRows) -> None
 
 
 @pytest.mark.anyio
-async def test_count_tokens(
-    client: Anthropic, async_client: AsyncAnthropic, door: Any, ledger: LedgerRows
-) -> None:
+async def test_count_tokens(client: Anthropic, async_client: AsyncAnthropic, door: Any, ledger: LedgerRows) -> None:
     """A count is recorded, and free."""
     watch = ledger.watch()
     asked: Any = {"model": MODEL, "messages": ASKED["messages"]}

@@ -18,7 +18,10 @@ TOOL = types.Tool(
             name="weather",
             parameters=types.Schema(
                 type=types.Type.OBJECT,
-                properties={"city": types.Schema(type=types.Type.STRING), "days": types.Schema(type=types.Type.INTEGER)},
+                properties={
+                    "city": types.Schema(type=types.Type.STRING),
+                    "days": types.Schema(type=types.Type.INTEGER),
+                },
                 required=["city", "days"],
             ),
         )

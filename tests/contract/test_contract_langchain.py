@@ -1,4 +1,4 @@
-"""LangChain's chat models through the gateway, changed by their base URL alone: what they parse, what the ledger says."""
+"""LangChain's models through the gateway, changed by their base URL alone: what they parse, what the ledger says."""
 
 from __future__ import annotations
 

@@ -34,10 +34,10 @@ STREAMS: dict[str, tuple[Ask, str]] = {
     "messages, thinking": (messages(True, thinking=THINKING), THOUGHTS),
     "generate": (generate(True), WORDS),
     "generate, array": (generate(True, array=True), WORDS),
-    "generate, tool": (generate(True, tools=tool_of("gemini")), TOOL),
+    "generate, thoughts": (generate(True), THOUGHTS),
 }
 CANCELLED = ("chat", "chat, usage asked", "responses", "messages", "generate", "generate, array")
-PACE_MS = 25
+PACE_MS = 40
 CANCEL_PACE_MS = 80
 
 
@@ -75,6 +75,7 @@ async def lengths(stack: Stack) -> dict[str, int]:
     """How many events each stream has, from whole runs."""
     answers = await asyncio.gather(*(relay(stack, name, new_trace(), 0, None) for name in STREAMS))
     assert all(answer.status == 200 and answer.ended for answer in answers)
+    assert sum(events_in(name, answer.body) for name, answer in zip(STREAMS, answers, strict=True)) > 8 * len(STREAMS)
     return {name: events_in(name, answer.body) for name, answer in zip(STREAMS, answers, strict=True)}
 
 
@@ -85,7 +86,6 @@ async def cut(stack: Stack, cuts: list[Cut], pace_ms: int) -> None:
 
 def cuts_of(found: dict[str, int], names: tuple[str, ...]) -> list[Cut]:
     """Every place of every stream."""
-    assert all(found[name] >= 4 for name in names)
     return [
         Cut(name=name, after=after, last=found[name], trace=new_trace())
         for name in names
@@ -136,11 +136,14 @@ def test_by_default_the_rest_is_read_and_the_usage_is_the_true_one(stack: Stack)
     for one in cuts:
         row, bill = rows[one.trace], bills[one.trace]
         assert bill["finished"], f"{one} was not read to its end"
-        # After its last event a stream has only its end left, which may have been written already.
-        assert row["outcome"] in (("client_gone", "completed") if one.after == one.last else ("client_gone",)), one
+        # A client that is slow to leave may find that all was written already.
+        written = row["latency_ms"] >= PACE_MS * (one.last - 2)
+        assert row["outcome"] in (("client_gone", "completed") if written else ("client_gone",)), one
         assert row["usage_source"] == "reported", one
         assert (row["input_tokens"], row["output_tokens"]) == (bill["input_tokens"], bill["output_tokens"]), one
         assert row["cost_nano_usd"] == billed_nano_usd(one.family, bill), one
+    gone = [one for one in cuts if rows[one.trace]["outcome"] == "client_gone"]
+    assert len(gone) >= len(cuts) * 3 // 4 and {one.name for one in gone} == set(STREAMS)
 
 
 def test_where_the_workspace_says_so_the_provider_is_cut_off(stack: Stack) -> None:

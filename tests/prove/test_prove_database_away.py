@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from figures import FULL, Figures
 from load import Load, Pace
+from outage import database_away
 from provider import Provider
 from stack import Stack
 from witness import account_in_full, gauges, readiness
@@ -30,7 +27,7 @@ def test_a_database_that_dies_costs_no_call(place: Path, figures: Figures) -> No
         try:
             with Load(stack.gateway_url, stack.own_key, clients=20, seed=11, pace=Pace(leaving=0.0)) as load:
                 time.sleep(1.0)
-                with _database_away(stack):
+                with database_away(stack):
                     before = load.answered()
                     deadline_s = time.monotonic() + AWAY_S
                     while time.monotonic() < deadline_s:
@@ -57,17 +54,3 @@ def test_a_database_that_dies_costs_no_call(place: Path, figures: Figures) -> No
     figures.note("journal bytes that waited", int(waiting))
     figures.note("drained after its return within, load going on for the first second", f"{drained_s:.1f} s")
     figures.note("calls billed, all in the ledger once and at the price billed", len(found.bills))
-
-
-@contextmanager
-def _database_away(stack: Stack) -> Iterator[None]:
-    """Kills the server and hides what it cannot start without; inside, the supervisor tries in vain."""
-    database = stack.data_dir / "database"
-    control, hidden = database / "global" / "pg_control", database / "global" / "pg_control.hidden"
-    pid = int((database / "postmaster.pid").read_text().split("\n", 1)[0])
-    control.rename(hidden)
-    os.kill(pid, signal.SIGKILL)
-    try:
-        yield
-    finally:
-        hidden.rename(control)

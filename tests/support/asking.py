@@ -37,7 +37,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ask(dialect: str, prompt: str, *, stream: bool = False, most: int | None = None, tool: str | None = None) -> Asked:
-    """`most` output tokens; `tool` is the description of the one tool that is offered."""
+    """`most` output tokens; `tool` is what the one tool that is offered will be called with."""
     body, path = _BODIES[dialect](prompt, stream, most, tool)
     headers = {"content-type": "application/json"}
     if dialect == "anthropic_messages":
@@ -61,7 +61,7 @@ def price(bill: dict[str, Any]) -> int:
 
 
 def _parameters(tool: str) -> dict[str, object]:
-    return {"type": "object", "properties": {"place": {"type": "string", "description": tool}}}
+    return {"type": "object", "properties": {"place": {"type": "string", "enum": [tool]}}}
 
 
 def _chat(prompt: str, stream: bool, most: int | None, tool: str | None) -> tuple[dict[str, object], str]:

@@ -12,7 +12,12 @@ _MESSAGES = "/v1/messages"
 _RESPONSES = "/v1/responses"
 _GEMINI = "/v1beta/models/gemini-2.5-flash"
 _SSE = "text/event-stream; charset=utf-8"
-_USAGE = {"prompt_tokens": 31, "completion_tokens": 7, "total_tokens": 38, "prompt_tokens_details": {"cached_tokens": 16}}
+_USAGE = {
+    "prompt_tokens": 31,
+    "completion_tokens": 7,
+    "total_tokens": 38,
+    "prompt_tokens_details": {"cached_tokens": 16},
+}
 _USAGE_TEXT = (
     '{"prompt_tokens": 31,"completion_tokens":7,\t"total_tokens":38,"prompt_tokens_details":{"cached_tokens":16}}'
 )

@@ -93,15 +93,19 @@ class Wire:
             return False
         return True
 
+    async def receive(self) -> bytes:
+        """The next bytes; b'' once the gateway has hung up."""
+        try:
+            return await asyncio.get_running_loop().sock_recv(self._socket, 65536)
+        except OSError:
+            return b""
+
     async def read(self, until: Until | None = None, timeout_s: float = PATIENCE_S) -> Answer:
         """One answer, to its end, to the connection's, or until told; TimeoutError if none of these comes in time."""
         answer = Answer()
         async with asyncio.timeout(timeout_s):
             while not answer.ended and not (until is not None and answer.status and until(answer)):
-                try:
-                    data = await asyncio.get_running_loop().sock_recv(self._socket, 65536)
-                except OSError:
-                    data = b""
+                data = await self.receive()
                 if not data:
                     answer.closed = True
                     break

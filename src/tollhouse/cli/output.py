@@ -63,14 +63,15 @@ def _pad(text: str, width: int, head: Column) -> str:
 
 
 def _print_rich(heads: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-    from rich.box import SIMPLE_HEAD
+    """As wide as it is: a narrow terminal wraps lines, which leaves ids whole, where folded cells would not."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for head in heads:
-        table.add_column(head.title, justify="right" if head.right else "left", overflow="fold")
+        table.add_column(head.title, justify="right" if head.right else "left", no_wrap=True)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+    needed = max(len(line) for line in plain_table(heads, rows)) + 2 * len(heads)
+    Console(width=max(needed, Console().width), soft_wrap=True).print(table)

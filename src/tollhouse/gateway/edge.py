@@ -36,6 +36,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self._limits = limits
         self.on_gone: Callable[[], None] | None = None
         self.head_since_s: float | None = None
+        self.blocked_since_s: float | None = None
         self.head_too_long = False
         self._in_head = False
         self._head_is_new = False
@@ -52,6 +53,11 @@ class EdgeProtocol(HttpToolsProtocol):
     def answering(self) -> bool:
         """Whether an answer to the current request has begun."""
         return self.active.response_started
+
+    @property
+    def sending(self) -> bool:
+        """Whether the client has not sent all of the current request's body yet."""
+        return self.active.more_body
 
     @property
     def blocked(self) -> bool:
@@ -117,18 +123,31 @@ class EdgeProtocol(HttpToolsProtocol):
         """Ends the connection without waiting for the client to read."""
         self.transport.abort()
 
-    def expire_head(self, now_s: float) -> None:
-        """Ends the connection when its request head has taken too long."""
-        if self.head_since_s is not None and now_s - self.head_since_s > self._limits.head_timeout_s:
-            self.head_since_s = None
+    def expire(self, now_s: float) -> None:
+        """Ends the connection when its request head, or its client's reading, has taken too long.
+
+        The latter also after an answer was complete: what a client does not read is kept for it no longer.
+        """
+        slow_head = self.head_since_s is not None and now_s - self.head_since_s > self._limits.head_timeout_s
+        blocked = self.blocked_since_s is not None and now_s - self.blocked_since_s > self._limits.idle_timeout_s
+        if slow_head or blocked:
+            self.head_since_s = self.blocked_since_s = None
             self.abort()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.blocked_since_s = self.loop.time()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.blocked_since_s = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.head_since_s = self.loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.head_since_s = None
+        self.head_since_s = self.blocked_since_s = None
         super().connection_lost(exc)
         if self.cycle is not None and not self.active.response_complete:
             self.active.disconnected = True

@@ -13,7 +13,7 @@ from tollhouse.attribution.rules import attribute, read_wishes
 from tollhouse.budget.rules import hold_for, within
 from tollhouse.gateway.body import read_body
 from tollhouse.gateway.plane import Plane
-from tollhouse.gateway.record import BODY_TOO_SLOW, CallRecord, ClientGoneError, GatewayStoppingError
+from tollhouse.gateway.record import CallRecord, ClientGoneError, GatewayStoppingError
 from tollhouse.gateway.relay import Relay
 from tollhouse.gateway.request import HeaderNames, Request
 from tollhouse.gateway.respond import family_of, refuse
@@ -102,5 +102,6 @@ def _answer(plane: Plane, request: Request, family: Family, refusal: Refusal) ->
     if request.edge.answering:
         request.edge.abort()
         return
-    unread = refusal is BODY_TOO_SLOW or refusal.code in (RefusalCode.TOO_LARGE, RefusalCode.REQUEST_TIMEOUT)
-    refuse(request.edge, refusal, family, request.call_id, close=unread)
+    # Who is refused may not go on sending: nobody reads it, and no deadline watches it any more.
+    close = request.edge.sending or refusal.code in (RefusalCode.TOO_LARGE, RefusalCode.REQUEST_TIMEOUT)
+    refuse(request.edge, refusal, family, request.call_id, close=close)

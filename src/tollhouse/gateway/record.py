@@ -325,6 +325,9 @@ class CallRecord:
         facts["latency_ms"] = int((self._plane.loop.time() - self.request.started_s) * 1000)
         if self.price_at is not None and self.call is not None:
             facts.update(_settled(self.settle()))
+        else:
+            # It ended before anything could be sent: a cost that is known, and none.
+            facts["cost_nano_usd"] = 0
         if self.reader is not None:
             reported = self.reader.reported
             facts["provider_response_id"] = reported.response_id

@@ -87,7 +87,8 @@ class Relay:
         rest = self._reader.finish()
         settlement = record.settle()
         record.response_bytes += len(rest if gathered is None else gathered)
-        record.status = self._answer.status
+        if not record.client_gone:
+            record.status = self._answer.status
         record.close(self._outcome())
         if gathered is not None:
             self._edge.whole(self._answer.status, self._headers(settlement), gathered)
@@ -146,7 +147,8 @@ class Relay:
 
     def _start(self) -> None:
         self._started = True
-        self._record.status = self._answer.status
+        if not self._record.client_gone:
+            self._record.status = self._answer.status
         self._edge.start(self._answer.status, self._headers(None), None if self._strips else self._declared_length())
 
     def _headers(self, settlement: Settlement | None) -> list[Header]:

@@ -41,7 +41,7 @@ class Sweeper:
             record.check_deadline(now_s)
         for connection in tuple(self._connections):
             if isinstance(connection, EdgeProtocol):
-                connection.expire_head(now_s)
+                connection.expire(now_s)
         plane.upstream.sweep(now_s)
         if now_s >= self._publish_due_s:
             self._publish_due_s = now_s + PUBLISH_EVERY_S

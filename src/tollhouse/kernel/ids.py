@@ -15,15 +15,14 @@ CallId = NewType("CallId", str)
 DEFAULT_TENANT = TenantId("00000000-0000-7000-8000-000000000001")
 
 REQUEST_PREFIX = "req_"
+_VARIANT = "89ab"
 
 
 def call_id(unix_ms: int, randomness: bytes) -> CallId:
     """A UUIDv7 (RFC 9562) of a moment in Unix milliseconds and ten random bytes."""
-    tail = int.from_bytes(randomness[:10], "big")
-    value = (unix_ms & 0xFFFFFFFFFFFF) << 80
-    value |= 0x7 << 76 | (tail >> 68) << 64
-    value |= 0b10 << 62 | (tail & 0x3FFFFFFFFFFFFFFF)
-    return CallId(f"{value:032x}")
+    digits = randomness.hex()
+    # The variant's two bits leave two bits of this digit to chance.
+    return CallId(f"{unix_ms:012x}7{digits[:3]}{_VARIANT[randomness[2] & 3]}{digits[5:20]}")
 
 
 def request_id(call: CallId) -> str:

@@ -13,7 +13,7 @@ from tollhouse.cli.database import with_reach
 from tollhouse.cli.moment import parse_moment
 from tollhouse.cli.output import columns, print_bytes, print_json, print_table, print_text
 from tollhouse.kernel.outcome import Outcome
-from tollhouse.ledger.event import cost_event, encode_event, timestamp
+from tollhouse.ledger.event import cost_event, encode_event
 from tollhouse.ledger.line import call_line, cost_text, count, duration, labels_text, outcome_text, printable, shown
 
 if TYPE_CHECKING:
@@ -85,9 +85,11 @@ def list_newest(options: ListOptions) -> None:
         for row in rows:
             print_bytes(encode_event(cost_event(row)))
         return
+    several = len(names) > 1
+    titles = ("TIME", "PROVIDER", "MODEL", ">IN", ">OUT", ">COST", ">TOOK", "OUTCOME", "ID", "LABELS")
     print_table(
-        columns("TIME", "WORKSPACE", "PROVIDER", "MODEL", ">IN", ">OUT", ">COST", ">TOOK", "OUTCOME", "LABELS", "ID"),
-        [_cells(row, names) for row in rows],
+        columns(*titles, *(("WORKSPACE",) if several else ())),
+        [(*_cells(row), *((names.get(row.tenant_id, row.tenant_id),) if several else ())) for row in rows],
         "No calls.",
     )
 
@@ -202,10 +204,9 @@ def _head(row: CallRow) -> list[tuple[str, str, str]]:
     return [("call", name, text) for name, text in facts.items()]
 
 
-def _cells(row: CallRow, names: Mapping[TenantId, str]) -> tuple[str, ...]:
+def _cells(row: CallRow) -> tuple[str, ...]:
     return (
-        timestamp(row.call_id),
-        names.get(row.tenant_id, row.tenant_id),
+        f"{row.started_at:%Y-%m-%d %H:%M:%SZ}",
         shown(row.provider or "-"),
         shown(row.model or row.requested_model or "-"),
         count(row.input_tokens),
@@ -213,6 +214,6 @@ def _cells(row: CallRow, names: Mapping[TenantId, str]) -> tuple[str, ...]:
         cost_text(row),
         duration(row.latency_ms),
         outcome_text(row),
-        labels_text(row),
         cost_event(row).request_id,
+        labels_text(row),
     )
