@@ -54,7 +54,7 @@ class JournalSetting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class ProviderSetting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One `[providers.NAME]` table. The key comes from a file or an environment variable, never from the table itself."""
+    """One `[providers.NAME]` table. Its key comes from a file or an environment variable, never from the table."""
 
     kind: str
     base_url: str | None = None
@@ -129,7 +129,7 @@ def _encode(value: object) -> object:
         return value.reveal().decode("latin-1")
     if isinstance(value, Path):
         return str(value)
-    raise NotImplementedError(type(value).__name__)
+    raise TypeError(f"{type(value).__name__} has no form on the wire")
 
 
 def _decode(kind: type, value: object) -> object:
@@ -137,7 +137,7 @@ def _decode(kind: type, value: object) -> object:
         return Secret(str(value).encode("latin-1"))
     if kind is Path or issubclass(kind, Path):
         return Path(str(value))
-    raise NotImplementedError(kind.__name__)
+    raise TypeError(f"{kind.__name__} is not read from a configuration")
 
 
 def _read_file(path: Path) -> dict[str, object]:

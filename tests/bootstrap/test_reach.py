@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tollhouse.bootstrap.reach import merge_spend, open_reach
-from tollhouse.identity.workspaces import create_workspace
+from tollhouse.identity.store import create_workspace
 from tollhouse.kernel.errors import ConfigError
 from tollhouse.kernel.ids import DEFAULT_TENANT, TenantId, call_id
 from tollhouse.ledger.model import CallClosed

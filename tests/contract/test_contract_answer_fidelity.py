@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
+from urllib.parse import urlsplit
 
 import pytest
 import raw_http
 from ledger_rows import LedgerRows, check
 from raw_http import Field, Received
+
 from stack import Stack
 
 JSON: Field = ("content-type", "application/json")
@@ -141,3 +144,28 @@ def tokens_of(answer: dict[str, object]) -> tuple[int, int]:
         if names[0] in usage:
             return usage[names[0]], usage.get(names[1], 0)
     raise AssertionError("the answer reports no usage")
+
+
+def test_an_answer_without_a_body_is_passed(stack: Stack) -> None:
+    """304 has none, whatever its framing says."""
+    direct, relayed = both(stack, "chat", ("x-simulate", "fault=status:304"))
+    assert (relayed.status, relayed.body) == (direct.status, direct.body) == (304, b"")
+
+
+def test_events_are_passed_as_they_come(stack: Stack) -> None:
+    """What the provider has said so far has arrived while it is still silent about the rest."""
+    target, body = REQUESTS["chat-stream"]
+    head = (
+        f"POST {target} HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\nauthorization: Bearer {stack.key}\r\n"
+    )
+    head += f"content-length: {len(body)}\r\nx-simulate: fault=stall_mid:3\r\n\r\n"
+    address = urlsplit(stack.gateway_url)
+    received = b""
+    with socket.create_connection((address.hostname, address.port), raw_http.TIMEOUT_S) as connection:
+        connection.sendall((head + body).encode())
+        while received.count(b"data: {") < 3:
+            data = connection.recv(65_536)
+            assert data, "the gateway hung up"
+            received += data
+    assert received.count(b"data: {") == 3
+    assert stack.billed()["bills"][-1]["finished"] is False

@@ -142,6 +142,23 @@ def test_a_provider_that_is_not_configured(stack: Stack, ledger: LedgerRows, ask
     check_refused(watch.one(), "no_route", 404)
 
 
+def test_a_method_that_is_not_metered(stack: Stack, ledger: LedgerRows) -> None:
+    """Gemini's other methods are told where they are reached; there they pass unread, and their cost is unknown."""
+    watch = ledger.watch()
+    for path in ("", "/providers/gemini"):
+        options = types.HttpOptions(base_url=stack.gateway_url + path)
+        with (
+            genai.Client(api_key=stack.key, http_options=options) as client,
+            pytest.raises(errors.ClientError) as caught,
+        ):
+            client.models.embed_content(model="text-embedding-004", contents="Hello")
+        assert caught.value.code == 404
+        assert ("not served here" in str(caught.value.message)) == (path == "")
+    refused, relayed = watch.rows(2)
+    check_refused(refused, "no_route", 404)
+    assert (relayed["outcome"], relayed["provider_status"], relayed["dialect"]) == ("provider_error", 404, "raw")
+
+
 @pytest.mark.parametrize(
     ("ask", "path", "body"),
     [(ask_openai, "/v1", {"n": 0}), (ask_anthropic, "", {"extra_body": {"max_tokens": "many"}})],

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
 import raw_http
 from raw_http import Field
+
 from stack import Stack
 
 CHAT = "/v1/chat/completions"
@@ -278,3 +281,18 @@ def test_a_raw_path_is_relayed_as_it_is(stack: Stack, method: str) -> None:
     assert answer.status == 200
     assert (request["method"], request["path"], request["query"]) == (method, "/raw/a%20b;c=1/~x", "y=%zz&y")
     assert body_of(request) == (body or b"")
+
+
+def test_a_client_that_waits_for_leave_to_send_gets_it(stack: Stack) -> None:
+    """`Expect: 100-continue` is answered here, as curl asks for long bodies, and does not travel on."""
+    body = BODIES["compact"].encode()
+    fields = [JSON, *credentials(stack, "vault"), ("content-length", str(len(body))), ("Expect", "100-continue")]
+    lines = [f"POST {CHAT} HTTP/1.1", "host: t", *(f"{name}: {value}" for name, value in fields)]
+    address = urlsplit(stack.gateway_url)
+    with socket.create_connection((address.hostname, address.port), raw_http.TIMEOUT_S) as connection:
+        connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(body)
+        assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
+    assert body_of(seen(stack)) == body
+    assert not [name for name, _ in fields_of(seen(stack)) if name == "expect"]

@@ -15,8 +15,9 @@ from figures import FULL, Figures
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from provider import Provider
-from stack import Stack
 from strangers import MARK, Recorded, Strange, record_answers, strange_requests
+
+from stack import Stack
 
 pytestmark = pytest.mark.prove
 

@@ -22,8 +22,9 @@ import pytest
 from asking import STREAMED, Asked, ask, key_header
 from figures import FULL, Figures
 from provider import Provider
-from stack import Stack
 from witness import account_in_full, gauges, readiness
+
+from stack import Stack
 
 pytestmark = pytest.mark.prove
 
@@ -143,9 +144,11 @@ def _disk(journals: Path, way: str) -> Iterator[Room | None]:
 def _stream(stack: Stack, number: int, begun: threading.Semaphore) -> bool:
     """Whether it came to its end."""
     headers, asked = _request(stack, f"s{number}", STREAMED[number % len(STREAMED)], stream=True)
-    headers["x-simulate"] = "pace_ms=100; output_tokens=60; chunks=60"
+    headers["x-simulate"] = "pace_ms=100; output_tokens=50; chunks=50"
     size = 0
-    with httpx.stream("POST", stack.gateway_url + asked.path, headers=headers, content=asked.body, timeout=60) as answer:
+    with httpx.stream(
+        "POST", stack.gateway_url + asked.path, headers=headers, content=asked.body, timeout=60
+    ) as answer:
         for part in answer.iter_raw():
             if not size:
                 begun.release()

@@ -13,8 +13,8 @@ from asking import ask
 from figures import FULL, Figures
 from gateway_keys import make_gateway_key, revoke_gateway_key
 from provider import Provider
-from stack import Stack
 
+from stack import Stack
 from tollhouse.identity.keys import show_once
 
 pytestmark = pytest.mark.prove

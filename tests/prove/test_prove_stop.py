@@ -13,10 +13,11 @@ import httpx
 import pytest
 from asking import STREAMED, ask, key_header
 from figures import FULL, Figures
-from load import LAST_WORDS
 from provider import Provider
-from stack import Stack
 from witness import Account, account_in_full
+
+from load import LAST_WORDS
+from stack import Stack
 
 pytestmark = pytest.mark.prove
 

@@ -79,9 +79,7 @@ def _responses(prompt: str, stream: bool, most: int | None, tool: str | None) ->
     body |= {"stream": True} if stream else {}
     body |= {"max_output_tokens": most} if most else {}
     if tool:
-        body["tools"] = [
-            {"type": "function", "name": "look_up", "description": tool, "parameters": _parameters(tool)}
-        ]
+        body["tools"] = [{"type": "function", "name": "look_up", "description": tool, "parameters": _parameters(tool)}]
     return body, "/v1/responses"
 
 

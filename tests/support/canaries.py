@@ -15,8 +15,8 @@ import msgspec
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
-from stack import Stack
 
+from stack import Stack
 from tollhouse.storage.secret_file import load_secret, role_password
 
 CORE_BYTES = 12
@@ -85,7 +85,8 @@ def files(directory: Path, excepted: frozenset[str]) -> Iterator[tuple[str, byte
 
 
 def tables(stack: Stack) -> Iterator[tuple[str, bytes]]:
-    """Every row of every table of ours, as PostgreSQL writes it as JSON; read as superuser, whom no policy binds."""
+    """Every row of every table of ours, as JSON and without the escapes that JSON adds; read as superuser, whom no
+    policy binds."""
     password = role_password(load_secret(stack.data_dir), "postgres")
     with psycopg.connect(make_conninfo(stack.owner_url(), user="postgres", password=password)) as connection:
         named = connection.execute(
@@ -94,8 +95,8 @@ def tables(stack: Stack) -> Iterator[tuple[str, bytes]]:
         assert ("th", "calls") in named
         for schema, table in named:
             rows = sql.SQL("SELECT row_to_json(t)::text FROM {} t").format(sql.Identifier(schema, table))
-            content = "\n".join(row[0] for row in connection.execute(rows))
-            yield f"table {schema}.{table}", content.encode()
+            content = "\n".join(row[0] for row in connection.execute(rows)).encode()
+            yield f"table {schema}.{table}", content + content.replace(b"\\\\", b"\\")
         activity = connection.execute("SELECT row_to_json(a)::text FROM pg_stat_activity a").fetchall()
         yield "pg_stat_activity", "\n".join(row[0] for row in activity).encode()
 

@@ -1,4 +1,4 @@
-"""Exposure: sends canaries through a running Tollhouse in every dialect and mode, and through everything that goes wrong.
+"""Exposure: sends canaries through a running Tollhouse in every dialect and mode, and through all that goes wrong.
 
 Each secret and each piece of content is a canary; what the clients were answered is kept, told apart by who wrote it:
 a refusal of Tollhouse's own bears the call's request id, which no provider knows.
@@ -144,7 +144,7 @@ class Exposure:
         self.faults.append(name)
         self.call(dialect, told, stream=stream, passed=passed)
 
-    def amid_streams(self, name: str, act: Callable[[], None]) -> None:
+    def amid_streams(self, name: str, act: Callable[[], object]) -> None:
         """Something happens while a stream of every dialect is open; nobody minds how they end."""
         self.faults.append(name)
         told = f"pace_ms=150; output_tokens=12; text={self._canaries.response.text}"
@@ -164,23 +164,24 @@ class Exposure:
         self.faults.append("client gone")
         for dialect in STREAMED:
             path, headers, body = self._request(dialect, "pace_ms=80; output_tokens=10", stream=True, passed=True)
-            with httpx.Client(timeout=15) as client:
-                with client.stream("POST", self._client.base_url.join(path), headers=headers, content=body) as answer:
-                    next(answer.iter_raw())
+            url = self._client.base_url.join(path)
+            with httpx.stream("POST", url, headers=headers, content=body, timeout=15) as answer:
+                next(answer.iter_raw())
             self.sent += 1
 
     def call(self, dialect: str, told: str, *, stream: bool = False, passed: bool = False) -> None:
         """One call with a canary in every place that it has."""
         self._send(*self._request(dialect, told, stream=stream, passed=passed))
 
-    def _request(
-        self, dialect: str, told: str, *, stream: bool, passed: bool
-    ) -> tuple[str, dict[str, str], bytes]:
+    def _request(self, dialect: str, told: str, *, stream: bool, passed: bool) -> tuple[str, dict[str, str], bytes]:
         canaries = self._canaries
         asked = ask(dialect, canaries.prompt.text, stream=stream, most=64, tool=canaries.arguments.text)
         headers = asked.headers | {"x-simulate": told, "x-note": canaries.prompt.core}
         if passed:
-            headers |= {"x-tollhouse-key": canaries.gateway_key.text, **dict([key_header(dialect, canaries.passed.text)])}
+            headers |= {
+                "x-tollhouse-key": canaries.gateway_key.text,
+                **dict([key_header(dialect, canaries.passed.text)]),
+            }
         else:
             headers |= dict([key_header(dialect, canaries.gateway_key.text)])
         return asked.path, headers, asked.body

@@ -6,8 +6,8 @@ import asyncio
 import secrets
 
 import msgspec
-from stack import Stack
 
+from stack import Stack
 from tollhouse.identity.keys import RANDOM_BYTES, NewKey, make_key
 from tollhouse.identity.pepper import load_peppers
 from tollhouse.identity.store import KeyDraft, create_key, revoke_key

@@ -35,6 +35,4 @@ def left_in_journals(data_dir: Path) -> Left:
                 if entry.kind in (Kind.OPENED, Kind.CLOSED):
                     call = msgspec.json.decode(entry.payload)["call_id"]
                     opened.add(call) if entry.kind == Kind.OPENED else closed.append(call)
-    return Left(
-        journals=len(directories), opened=frozenset(opened), closed=frozenset(closed), closings=len(closed)
-    )
+    return Left(journals=len(directories), opened=frozenset(opened), closed=frozenset(closed), closings=len(closed))

@@ -17,6 +17,7 @@ import msgspec
 import psycopg
 from asking import price
 from psycopg.rows import dict_row
+
 from stack import Stack
 
 _COLUMNS = (
@@ -47,7 +48,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def differing(self) -> list[tuple[Row, int]]:
         """Rows whose cost is not what was billed, with cost less bill in nano-USD."""
-        pairs = [(self.rows[name][0], price(bill)) for name, bill in self.bills.items()]
+        pairs = [(self.rows[name][0], price(bill)) for name, bill in self.bills.items() if name in self.rows]
         return [(row, (row["cost_nano_usd"] or 0) - billed) for row, billed in pairs if row["cost_nano_usd"] != billed]
 
     def outcomes(self) -> Counter[str]:

@@ -119,6 +119,8 @@ def test_paths_of_a_provider(method: str, rest: str, dialect: Dialect, family: F
         ("/", "followed by /v1"),
         ("/v1/files", "/providers/{name}/"),
         ("/v1/models/", "followed by /v1"),
+        ("/v1beta/models/g:embedContent", "under /providers/{name}/"),
+        ("/v1/models/g:batchEmbedContents", "under /providers/{name}/"),
     ],
 )
 def test_near_misses_are_told_the_base_url(path: str, advice: str) -> None:

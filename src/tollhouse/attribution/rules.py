@@ -111,10 +111,8 @@ def overruled(
 def read_wishes(headers: Sequence[tuple[bytes, bytes]]) -> Wishes | Refusal:
     """The control headers of a call; BAD_REQUEST, naming the header, for a value that means nothing."""
     wishes = NO_WISHES
-    for name, value in headers:
-        field = _WISH_HEADERS.get(name)
-        if field is None:
-            continue
+    for name, value in [header for header in headers if header[0] in _WISH_HEADERS]:
+        field = _WISH_HEADERS[name]
         wish = _read_amount(name, value) if field == "max_cost" else _read_switch(name, value)
         if isinstance(wish, Refusal):
             return wish
@@ -148,11 +146,8 @@ def label_value(text: str) -> str | None:
 def _read_headers(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str] | Refusal:
     said: dict[str, str] = {}
     ranks: dict[str, int] = {}
-    for name, raw in headers:
-        declared = LABEL_HEADERS.get(name)
-        if declared is None:
-            continue
-        label, rank = declared
+    for name, raw in [header for header in headers if header[0] in LABEL_HEADERS]:
+        label, rank = LABEL_HEADERS[name]
         value = _decoded(raw)
         if value is None:
             return _refused(name, f"must be printable and at most {LABEL_CHARACTERS_MAX} characters")

@@ -13,8 +13,7 @@ import msgspec
 
 from tollhouse.identity.keys import KEY_HEAD, RANDOM_BYTES, make_key, parse_key, show_once
 from tollhouse.identity.pepper import load_peppers
-from tollhouse.identity.store import KeyDraft, create_key, list_keys
-from tollhouse.identity.workspaces import create_workspace, list_workspaces
+from tollhouse.identity.store import KeyDraft, create_key, create_workspace, list_keys, list_workspaces
 from tollhouse.kernel.errors import ConfigError, StorageError
 from tollhouse.kernel.ids import DEFAULT_TENANT, TenantId, call_id
 from tollhouse.kernel.refusal import Refusal

@@ -14,8 +14,8 @@ from datetime import datetime
 
 import msgspec
 
-from tollhouse.identity.workspaces import WorkspaceName, list_workspaces
-from tollhouse.kernel.errors import ConfigError
+from tollhouse.identity.store import WorkspaceName, list_workspaces
+from tollhouse.kernel.errors import ConfigError, StorageError
 from tollhouse.kernel.ids import CallId, TenantId
 from tollhouse.ledger.store import (
     PAGE_ROWS_MAX,
@@ -35,6 +35,30 @@ FOLLOW_EVERY_S = 0.3
 WORKSPACES_EVERY = 20
 """Polls between two looks for new workspaces."""
 _SUMS = tuple(name for name in SpendRow.__struct_fields__ if name not in SPEND_LABELS)
+
+
+class _Progress:
+    """How far one workspace was followed.
+
+    A batch commits some moments after its rows were stamped, so each poll looks back a little, and what was seen there
+    is remembered.
+    """
+
+    def __init__(self, since: datetime) -> None:
+        self._since = self._newest = since
+        self.seen: dict[CallId, datetime] = {}
+
+    @property
+    def begin(self) -> datetime:
+        """From where to read."""
+        return max(self._since, self._newest - TAIL_OVERLAP)
+
+    def take(self, rows: Collection[CallRow]) -> None:
+        """Rows that were read; lets go of those that no poll will look back to."""
+        self.seen.update((row.call_id, row.recorded_at) for row in rows)
+        self._newest = max((row.recorded_at for row in rows), default=self._newest)
+        begin = self.begin
+        self.seen = {call_id: at for call_id, at in self.seen.items() if at >= begin}
 
 
 class Reach:
@@ -77,29 +101,31 @@ class Reach:
                 found += await sum_spend(connection, tenant, by, since, until)
         return merge_spend(found)
 
-    async def follow(self, since: datetime) -> AsyncIterator[CallRow]:
-        """Calls as the database takes them, from a moment on, without an end; StorageError if it goes away.
+    async def follow(self, since: datetime, *, patient: bool = False) -> AsyncIterator[CallRow]:
+        """Calls as the database takes them, from a moment on, without an end, each once.
 
-        A batch commits some moments after its rows were stamped, so each poll looks back a little.
+        StorageError if the database goes away; with `patient`, it is waited for instead.
         """
-        newest = dict.fromkeys(self.names, since)
-        seen: dict[CallId, datetime] = {}
+        followed: dict[TenantId, _Progress] = {}
         polls = 0
         while True:
-            for tenant in self.names:
-                begin = max(since, newest.get(tenant, since) - TAIL_OVERLAP)
-                async with self.inside(tenant) as connection:
-                    rows = await tail_calls(connection, tenant, begin, seen=seen, limit=PAGE_ROWS_MAX)
-                for row in rows:
-                    seen[row.call_id] = row.recorded_at
-                    newest[tenant] = max(newest.get(tenant, since), row.recorded_at)
-                    yield row
-            oldest = min(newest.values(), default=since) - TAIL_OVERLAP
-            seen = {call_id: at for call_id, at in seen.items() if at >= oldest}
-            polls += 1
+            try:
+                for tenant in self.names:
+                    for row in await self._new_of(tenant, followed.setdefault(tenant, _Progress(since))):
+                        yield row
+                polls += 1
+                if polls % WORKSPACES_EVERY == 0:
+                    self.names = await _names(self._urls, self._chosen)
+            except StorageError:
+                if not patient:
+                    raise
             await asyncio.sleep(FOLLOW_EVERY_S)
-            if polls % WORKSPACES_EVERY == 0:
-                self.names = await _names(self._urls, self._chosen)
+
+    async def _new_of(self, tenant: TenantId, progress: _Progress) -> list[CallRow]:
+        async with self.inside(tenant) as connection:
+            rows = await tail_calls(connection, tenant, progress.begin, seen=progress.seen, limit=PAGE_ROWS_MAX)
+        progress.take(rows)
+        return rows
 
     async def _newest_of(self, tenant: TenantId, where: CallFilter, limit: int) -> list[CallRow]:
         """Page by page, each in a transaction of its own."""

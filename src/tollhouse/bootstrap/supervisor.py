@@ -1,4 +1,4 @@
-"""Supervisor: `tollhouse up` and `tollhouse gateway` - database, simulator, workers, in order, and back down in reverse.
+"""Supervisor: `tollhouse up` and `tollhouse gateway` - database, simulator, workers: up in order, down in reverse.
 
 Says every step and how long it took. A worker that dies is replaced; its journal is recovered by its siblings or its
 successor. An embedded database that dies is started again; until it answers, calls are served and wait in the journals.

@@ -22,7 +22,7 @@ from tollhouse.bootstrap.database import LedgerGate
 from tollhouse.gateway.app import GatewayApp
 from tollhouse.gateway.dialing import Dialer
 from tollhouse.gateway.edge import EdgeProtocol, listen
-from tollhouse.gateway.plane import Plane
+from tollhouse.gateway.plane import Plane, Ports
 from tollhouse.gateway.sweeper import Sweeper
 from tollhouse.gateway.upstream import ConnectionPool
 from tollhouse.identity.pepper import load_peppers
@@ -50,11 +50,6 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
     instance: str
     gateway_dsn: str
     run_dir: str
-
-
-def notice(event: str, /, **fields: int | float | str) -> None:
-    """The ledger's notices as log events."""
-    log(event, LEVELS.get(event, "info"), **fields)
 
 
 class Worker:
@@ -87,7 +82,7 @@ class Worker:
             settings.data_dir,
             spec.instance,
             tuning=JournalTuning(durability=settings.journal.durability, journal_bytes_max=settings.journal.bytes_max),
-            notice=notice,
+            notice=self._notice,
         )
         self.sync = JournalSync(self.journal)
         self.sync.start()
@@ -96,23 +91,23 @@ class Worker:
             self.gate.settle,
             random=random.random,
             tuning=ShipperTuning(retention_s=settings.journal.retention_s),
-            notice=notice,
+            notice=self._notice,
         )
         limits = settings.limits
-        self.plane = Plane(
-            settings=settings,
+        upstream = ConnectionPool(
+            Dialer(connect_timeout_s=limits.connect_timeout_s),
+            idle_max=limits.upstream_idle_connections_max,
+            idle_timeout_s=limits.upstream_idle_timeout_s,
+            buffer_bytes_max=limits.stream_buffer_bytes_max,
+        )
+        ports = Ports(
             snapshots=self.refresher,
             peppers=peppers.by_version,
             journal=self.journal,
-            upstream=ConnectionPool(
-                Dialer(connect_timeout_s=limits.connect_timeout_s),
-                idle_max=limits.upstream_idle_connections_max,
-                idle_timeout_s=limits.upstream_idle_timeout_s,
-                buffer_bytes_max=limits.stream_buffer_bytes_max,
-            ),
+            upstream=upstream,
             metrics=self.metrics,
-            worker=spec.instance,
         )
+        self.plane = Plane(settings, ports, worker=spec.instance)
 
     async def _serve(self) -> None:
         app = GatewayApp(self.plane, troubles=self._troubles, alive=self._alive)
@@ -140,11 +135,14 @@ class Worker:
 
     async def _finish_calls(self) -> None:
         deadline_s = self._loop.time() + self._settings.limits.grace_period_s
-        while self.plane.open and self._loop.time() < deadline_s:
-            await asyncio.sleep(0.02)
+        await self._until_calls_end(deadline_s)
         for record in tuple(self.plane.open):
             record.stop()
-        while self.plane.open and self._loop.time() < deadline_s + 1.0:
+        await self._until_calls_end(deadline_s + 1.0)
+
+    async def _until_calls_end(self, deadline_s: float) -> None:
+        # A signal would have to be given at the end of every call, for the sake of the one moment of stopping.
+        while self.plane.open and self._loop.time() < deadline_s:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     async def _close(self) -> None:
@@ -169,7 +167,7 @@ class Worker:
         partitions_due_s = 0.0
         tuning = RecoveryTuning(retention_s=self._settings.journal.retention_s)
         while True:
-            report = await recover(self._settings.data_dir, settle=self.gate.settle, tuning=tuning, notice=notice)
+            report = await recover(self._settings.data_dir, settle=self.gate.settle, tuning=tuning, notice=self._notice)
             if report.lost_calls:
                 self.metrics.count("tollhouse_recovered_calls", report.lost_calls)
                 log("worker.recovered", "warning", calls=report.lost_calls)
@@ -185,6 +183,12 @@ class Worker:
         while True:
             self._measure_once()
             await asyncio.sleep(1.0)
+
+    def _notice(self, event: str, /, **fields: int | float | str) -> None:
+        """The ledger's notices as log events."""
+        if event == "shipper.retry":
+            self.metrics.count("tollhouse_ledger_retries")
+        log(event, LEVELS.get(event, "info"), **fields)
 
     def _measure_once(self) -> None:
         metrics, shipper = self.metrics, self.shipper

@@ -19,8 +19,6 @@ from uvicorn.server import ServerState
 
 from tollhouse.settings import Limits
 
-Header = tuple[bytes, bytes]
-
 SCOPE_KEY = "tollhouse.edge"
 """Where the application finds the protocol of its request in the ASGI scope."""
 
@@ -64,15 +62,18 @@ class EdgeProtocol(HttpToolsProtocol):
         """Whether the client reads slower than we write."""
         return bool(self.flow.write_paused)
 
-    def start(self, status: int, headers: list[Header], length: int | None) -> None:
-        """Writes an answer's head; `length` None: the body is sent in chunks. Nothing, where the client has left."""
-        if not self.active.disconnected:
-            self.transport.write(self._head(status, headers, length))
+    def start(self, status: int, lines: bytes, length: int | None) -> None:
+        """Writes an answer's head, `lines` being its header lines; `length` None: the body is sent in chunks.
 
-    def whole(self, status: int, headers: list[Header], body: bytes) -> None:
+        Nothing, where the client has left.
+        """
+        if not self.active.disconnected:
+            self.transport.write(self._head(status, lines, length))
+
+    def whole(self, status: int, lines: bytes, body: bytes) -> None:
         """Writes a whole answer at once."""
         if not self.active.disconnected:
-            head = self._head(status, headers, len(body))
+            head = self._head(status, lines, len(body))
             self.transport.write(head if self._bodiless else head + body)
             self._finish()
 
@@ -92,7 +93,7 @@ class EdgeProtocol(HttpToolsProtocol):
         """Waits until the client reads on, or has left."""
         await self.flow.drain()
 
-    def _head(self, status: int, headers: list[Header], length: int | None) -> bytes:
+    def _head(self, status: int, lines: bytes, length: int | None) -> bytes:
         cycle = self.active
         cycle.response_started = True
         cycle.waiting_for_100_continue = False
@@ -100,15 +101,12 @@ class EdgeProtocol(HttpToolsProtocol):
         self._chunked = length is None and cycle.scope["http_version"] != "1.0"
         if length is None and not self._chunked:
             cycle.keep_alive = False
-        parts = [STATUS_LINE[status]]
-        for name, value in headers:
-            parts += (name, b": ", value, b"\r\n")
         if length is not None and status != 204:
-            parts.append(b"content-length: %d\r\n" % length)
-        elif self._chunked and not self._bodiless:
-            parts.append(b"transfer-encoding: chunked\r\n")
-        parts.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
-        return b"".join(parts)
+            framing = b"content-length: %d\r\n" % length
+        else:
+            framing = b"transfer-encoding: chunked\r\n" if self._chunked and not self._bodiless else b""
+        end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
+        return b"%b%b%b%b" % (STATUS_LINE.get(status) or b"HTTP/1.1 %d \r\n" % status, lines, framing, end)
 
     def _finish(self) -> None:
         """What uvicorn does at the end of an answer that went through its own `send`."""

@@ -35,7 +35,7 @@ PLAIN_CONNECTION = frozenset((b"keep-alive", b"close", b"Keep-Alive", b"Close"))
 NEVER_BACK = HOP_BY_HOP | {b"content-length", b"set-cookie", b"set-cookie2"}
 
 
-def upstream_headers(
+def upstream_head(
     received: Collection[Header],
     fields: Mapping[bytes, bytes],
     call: Call,
@@ -43,29 +43,32 @@ def upstream_headers(
     *,
     credential: Header | None,
     carriers: frozenset[bytes],
-) -> list[Header]:
-    """The header fields of the provider's request, but for `content-length`.
+) -> bytes:
+    """The header lines of the provider's request, but for `content-length`.
 
     `fields` are those received by name; `carriers` those that held the gateway key; `credential` is the provider's key
-    where the vault gives it.
+    where the vault gives it. Names and values were taken apart by a parser, so that no line can hide in them.
     """
     dropped = _union(NEVER_UPSTREAM, carriers)
     if b"connection" in fields:
         dropped |= _named_by_connection(received, fields)
-    kept: list[Header] = [(b"host", _host(provider))]
-    kept += [field for field in received if field[0] not in dropped and not field[0].startswith(OWN_PREFIXES)]
+    lines = [b"%b: %b\r\n" % field for field in received if field[0] not in dropped and not _is_ours(field[0])]
+    lines.append(b"accept-encoding: %b\r\n" % _accepted_encoding(fields.get(b"accept-encoding"), call))
     if credential is not None:
-        kept.append(credential)
-    kept.append((b"accept-encoding", _accepted_encoding(fields.get(b"accept-encoding"), call)))
-    return kept
+        lines.append(b"%b: %b\r\n" % credential)
+    return b"host: %b\r\n%b" % (_host(provider), b"".join(lines))
 
 
-def answer_headers(received: Collection[Header], fields: Mapping[bytes, bytes]) -> list[Header]:
-    """The provider's header fields that the client receives, but for `content-length`."""
+def answer_head(received: Collection[Header], fields: Mapping[bytes, bytes]) -> bytes:
+    """The provider's header lines that the client receives, but for `content-length`."""
     dropped = NEVER_BACK
     if b"connection" in fields:
         dropped |= _named_by_connection(received, fields)
-    return [field for field in received if field[0] not in dropped and not field[0].startswith(OWN_PREFIXES)]
+    return b"".join([b"%b: %b\r\n" % field for field in received if field[0] not in dropped and not _is_ours(field[0])])
+
+
+def _is_ours(name: bytes) -> bool:
+    return name[:2] == b"x-" and name.startswith(OWN_PREFIXES)
 
 
 def _named_by_connection(received: Collection[Header], fields: Mapping[bytes, bytes]) -> frozenset[bytes]:

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 from tollhouse.gateway.upstream import ConnectionPool
 from tollhouse.identity.keys import Pepper
 from tollhouse.ledger.ports import CallJournal
@@ -22,30 +24,31 @@ class SnapshotSource(Protocol):
     """Where the corridor takes its configuration from; never waits."""
 
     @property
-    def current(self) -> Snapshot: ...
+    def current(self) -> Snapshot:
+        """The newest that was loaded; an older one where the database cannot be asked. Never fails."""
+
+
+class Ports(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker's corridor reaches out through."""
+
+    snapshots: SnapshotSource
+    peppers: Mapping[int, Pepper]
+    journal: CallJournal
+    upstream: ConnectionPool
+    metrics: Metrics
 
 
 class Plane:
     """Ports of the data plane and the set of calls in flight."""
 
-    def __init__(
-        self,
-        *,
-        settings: Settings,
-        snapshots: SnapshotSource,
-        peppers: Mapping[int, Pepper],
-        journal: CallJournal,
-        upstream: ConnectionPool,
-        metrics: Metrics,
-        worker: str,
-    ) -> None:
+    def __init__(self, settings: Settings, ports: Ports, *, worker: str) -> None:
         self.settings = settings
         self.limits = settings.limits
-        self.snapshots = snapshots
-        self.peppers = peppers
-        self.journal = journal
-        self.upstream = upstream
-        self.metrics = metrics
+        self.snapshots = ports.snapshots
+        self.peppers = ports.peppers
+        self.journal = ports.journal
+        self.upstream = ports.upstream
+        self.metrics = ports.metrics
         self.worker = worker
         self.open: set[CallRecord] = set()
         self.retry_budget = RetryBudget()

@@ -256,9 +256,9 @@ class CallRecord:
             input_tokens=so_far.usage.input_tokens,
             output_tokens=so_far.usage.output_tokens,
             units=so_far.usage.units,
-            usage_source=so_far.usage.source.value,
+            usage_source=so_far.usage.source,
             cost_nano_usd=so_far.charge.cost_nano_usd,
-            price_status=so_far.charge.status.value,
+            price_status=so_far.charge.status,
             price_id=so_far.charge.price_id,
         )
 

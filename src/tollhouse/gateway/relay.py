@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from tollhouse.gateway.headers import Header, answer_headers
+from tollhouse.gateway.headers import answer_head
 from tollhouse.gateway.record import CallRecord, GatewayStoppingError, Phase
 from tollhouse.gateway.respond import REQUEST_ID_HEADER
 from tollhouse.gateway.settlement import Settlement
 from tollhouse.gateway.upstream import Connection
 from tollhouse.kernel.errors import ProviderError, ProviderTimeoutError
-from tollhouse.kernel.ids import request_id
+from tollhouse.kernel.ids import REQUEST_PREFIX
 from tollhouse.kernel.money import format_usd
 from tollhouse.kernel.outcome import Outcome
 from tollhouse.kernel.refusal import Refusal, RefusalCode, RefusedError
@@ -25,6 +25,7 @@ from tollhouse.wire.call import Call, Dialect
 from tollhouse.wire.dialects import answer_reader
 from tollhouse.wire.encoding import SUPPORTED, Inflater
 
+REQUEST_ID_LINE = REQUEST_ID_HEADER + b": " + REQUEST_PREFIX.encode()
 GATHERED_BYTES_MAX = 1024 * 1024
 BROKEN_OFF = Refusal(
     code=RefusalCode.PROVIDER_UNREACHABLE, message="The provider broke off its answer before it was complete."
@@ -91,7 +92,7 @@ class Relay:
             record.status = self._answer.status
         record.close(self._outcome())
         if gathered is not None:
-            self._edge.whole(self._answer.status, self._headers(settlement), gathered)
+            self._edge.whole(self._answer.status, self._head(settlement), gathered)
             return
         if not self._started:
             self._start()
@@ -101,6 +102,11 @@ class Relay:
 
     async def _gather(self) -> bytes | None:
         """The whole body; None once it outgrows the bound, with what was read already passed on."""
+        whole = self._answer.take_whole()
+        if whole is not None:
+            # The ordinary case: head and body came together.
+            self._record.first_byte(self._answer.now_s())
+            return self._observe(whole)
         parts: list[bytes] = []
         size = 0
         while data := await self._next():
@@ -149,14 +155,19 @@ class Relay:
         self._started = True
         if not self._record.client_gone:
             self._record.status = self._answer.status
-        self._edge.start(self._answer.status, self._headers(None), None if self._strips else self._declared_length())
+        length = None if self._strips else self._declared_length()
+        self._edge.start(self._answer.status, self._head(None), length)
 
-    def _headers(self, settlement: Settlement | None) -> list[Header]:
-        headers = answer_headers(self._answer.headers, self._fields)
-        headers.append((REQUEST_ID_HEADER, request_id(self._record.request.call_id).encode()))
-        if settlement is not None and settlement.charge.cost_nano_usd is not None:
-            headers.append((b"x-tollhouse-cost-usd", format_usd(settlement.charge.cost_nano_usd).encode()))
-        return headers
+    def _head(self, settlement: Settlement | None) -> bytes:
+        head = answer_head(self._answer.headers, self._fields)
+        identity = REQUEST_ID_LINE + self._record.request.call_id.encode() + b"\r\n"
+        if settlement is None or settlement.charge.cost_nano_usd is None:
+            return head + identity
+        return b"%b%bx-tollhouse-cost-usd: %b\r\n" % (
+            head,
+            identity,
+            format_usd(settlement.charge.cost_nano_usd).encode(),
+        )
 
     def _refuse_if_unstarted(self, error: ProviderError) -> None:
         """A whole answer that broke off before the client had any of it can still be answered with a clear error."""

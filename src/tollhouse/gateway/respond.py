@@ -41,4 +41,5 @@ def refuse(edge: EdgeProtocol, refusal: Refusal, family: Family, call_id: CallId
         headers.append((b"retry-after", str(refusal.retry_after_s).encode()))
     if close:
         edge.active.keep_alive = False
-    edge.whole(code.status, headers, error_body(family, code.code, code.status, refusal.message, identity))
+    lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+    edge.whole(code.status, lines, error_body(family, code.code, code.status, refusal.message, identity))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tollhouse.gateway.headers import Header, upstream_headers
+from tollhouse.gateway.headers import Header, upstream_head
 from tollhouse.gateway.plane import Plane
 from tollhouse.gateway.record import CallRecord, ClientGoneError, GatewayStoppingError, Phase
 from tollhouse.gateway.upstream import Connection, UpstreamRequest
@@ -71,7 +71,8 @@ async def _attempt(
 def _request(record: CallRecord, provider: Provider, credentials: Credentials, body: bytes) -> UpstreamRequest:
     request, call = record.request, record.call
     assert call is not None, "sent before it was read"
-    headers = upstream_headers(
+    kind = KINDS[provider.kind]
+    head = upstream_head(
         request.headers,
         request.fields,
         call,
@@ -79,23 +80,22 @@ def _request(record: CallRecord, provider: Provider, credentials: Credentials, b
         credential=_credential(provider, credentials),
         carriers=credentials.drop_headers,
     )
-    if body or request.method not in ("GET", "HEAD", "DELETE"):
-        headers.append((b"content-length", str(len(body)).encode()))
-    kind = KINDS[provider.kind]
     for name, value in kind.default_headers:
         if name.encode() not in request.fields:
-            headers.append((name.encode(), value.encode()))
-    target = (provider.base_path + upstream_path(kind, call.route)).encode("latin-1")
-    if credentials.query:
-        target += b"?" + credentials.query
-    return UpstreamRequest(method=request.method.encode(), target=target, headers=headers, body=body)
+            head += f"{name}: {value}\r\n".encode()
+    if body or request.method not in ("GET", "HEAD", "DELETE"):
+        head += b"content-length: %d\r\n" % len(body)
+    target = provider.base_path + upstream_path(kind, call.route)
+    query = b"?" + credentials.query if credentials.query else b""
+    line = b"%b %b%b HTTP/1.1\r\n" % (request.method.encode(), target.encode("latin-1"), query)
+    return UpstreamRequest(head=b"%b%b\r\n" % (line, head), body=body, bodiless=request.method == "HEAD")
 
 
 def _credential(provider: Provider, credentials: Credentials) -> Header | None:
     if credentials.mode == CredentialMode.PASSTHROUGH or provider.credential is None:
         return None
     placement = KINDS[provider.kind].key
-    return placement.value.encode(), placement.header_value(provider.credential.reveal())
+    return placement.encode(), placement.header_value(provider.credential.reveal())
 
 
 def _failure_of(record: CallRecord, error: ProviderError) -> Failure:

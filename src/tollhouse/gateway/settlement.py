@@ -59,7 +59,7 @@ def settle(call: Call, hold: Hold | None, book: PriceBook, price_at: PriceAt, en
     if refused and (reported is None or reported.usage is None):
         return _free(call, book)
     if call.route.dialect is Dialect.RAW:
-        return _unknown(call, book, UsageSource.NONE, (Flag.UNMETERED.value,))
+        return _unknown(call, book, UsageSource.NONE, (Flag.UNMETERED,))
     if reported is None or ending.provider_status is None:
         return _at_ceiling(call, hold, book)
     if ending.provider_status < STATUS_ERROR and _says_nothing(reported):

@@ -30,12 +30,12 @@ Header = tuple[bytes, bytes]
 
 
 class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One request, ready to be written: `target` is path and query, `headers` end to end, host and length included."""
+    """One request as it is written: `head` is the request line and all header fields, up to and with the empty line."""
 
-    method: bytes
-    target: bytes
-    headers: list[Header]
+    head: bytes
     body: bytes
+    bodiless: bool = False
+    """The answer has no body, whatever its head says (HEAD)."""
 
 
 class Answer(Protocol):
@@ -138,7 +138,7 @@ class Connection(asyncio.Protocol):
         """Writes the request and waits for the answer's head; the connection itself is the answer."""
         self._begin()
         self._active = True
-        self._bodiless = request.method == b"HEAD"
+        self._bodiless = request.bodiless
         # A parser lives for one answer: an answer that ends with its connection leaves no state behind.
         self._parser = httptools.HttpResponseParser(self)
         self._write(request)
@@ -150,16 +150,11 @@ class Connection(asyncio.Protocol):
 
     def _write(self, request: UpstreamRequest) -> None:
         assert self._transport is not None, "written before it was connected"
-        parts = [request.method, b" ", request.target, b" HTTP/1.1\r\n"]
-        for name, value in request.headers:
-            parts += (name, b": ", value, b"\r\n")
-        parts.append(b"\r\n")
         self.sent = True
         if len(request.body) <= JOINED_WRITE_BYTES_MAX:
-            parts.append(request.body)
-            self._transport.write(b"".join(parts))
+            self._transport.write(request.head + request.body)
         else:
-            self._transport.write(b"".join(parts))
+            self._transport.write(request.head)
             self._transport.write(request.body)
 
     async def read(self) -> bytes:
@@ -169,15 +164,21 @@ class Connection(asyncio.Protocol):
             if self._error is not None:
                 raise self._error
             await self._wait()
-        chunks = self._chunks
-        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        self._chunks = []
+        return self._take()
+
+    def take_whole(self) -> bytes | None:
+        """The whole body, where all of it has come already; None where some has yet to come."""
+        return self._take() if self._complete else None
+
+    def _take(self) -> bytes:
+        chunks, self._chunks = self._chunks, []
         self._buffered = 0
         if self._paused:
+            # Also behind a complete body: a connection that goes back to the pool must hear what comes next.
             self._paused = False
             if self._transport is not None:
                 self._transport.resume_reading()
-        return data
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def _wait(self) -> None:
         self._waiter = self._loop.create_future()
@@ -272,7 +273,7 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         assert self._parser is not None
         self.status = self._parser.get_status_code()
-        if self.status < 200:
+        if self.status < 200 or self._error is not None:
             return
         self._framed = self.status in (204, 304) or any(
             name == b"content-length" or (name == b"transfer-encoding" and b"chunked" in value.lower())

@@ -1,7 +1,7 @@
-"""Gateway keys in PostgreSQL: made, listed, revoked.
+"""Gateway keys and workspaces in PostgreSQL: made, listed, keys revoked.
 
-Rules: every function runs inside `storage.postgres.tenant_transaction`, and binds the tenant as well. A row has the
-HMAC of a secret, never the secret. Revoking appends a version, so that what held at any moment can be recomputed.
+Rules: what concerns keys runs inside `storage.postgres.tenant_transaction`, and binds the tenant as well; workspaces are
+the operator's, who sees all of them, over the owner's connection. A row has the HMAC of a secret, never the secret. Revoking appends a version, so that what held at any moment can be recomputed.
 Whether labels are declared ones is `attribution.rules.declared_labels`' to say, before a key is made.
 """
 
@@ -18,7 +18,7 @@ from tollhouse.identity.keys import NewKey, hmac_of
 from tollhouse.identity.pepper import Peppers
 from tollhouse.kernel.ids import KeyId, TenantId
 from tollhouse.kernel.refusal import Refusal, RefusalCode
-from tollhouse.storage.postgres import AsyncConnection, load_statements, translated
+from tollhouse.storage.postgres import AsyncConnection, connect, load_statements, translated
 
 NAME_CHARACTERS_MAX = 128
 LIST_ROWS_MAX = 1000
@@ -50,6 +50,13 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+
+
+class WorkspaceName(msgspec.Struct, frozen=True, kw_only=True):
+    """A tenant and what people call it."""
+
+    tenant_id: TenantId
+    name: str
 
 
 async def create_key(
@@ -92,8 +99,28 @@ async def revoke_key(connection: AsyncConnection, tenant_id: TenantId, key_id: K
     return rows[0] if rows else None
 
 
+async def list_workspaces(owner_url: str) -> list[WorkspaceName]:
+    """Every workspace, oldest first. StorageError if the database is away."""
+    return await _fetch_workspaces(owner_url, "list_workspaces", {}, "listing workspaces")
+
+
+async def create_workspace(owner_url: str, tenant_id: TenantId, name: str) -> WorkspaceName | None:
+    """A new workspace under a fresh tenant id; None if there is one of that name."""
+    values = {"tenant_id": tenant_id, "name": name}
+    rows = await _fetch_workspaces(owner_url, "create_workspace", values, "creating a workspace")
+    return rows[0] if rows else None
+
+
 async def _fetch(connection: AsyncConnection, name: str, values: Mapping[str, Any], doing: str) -> list[KeyRow]:
     with translated(doing):
         async with connection.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(_statements[name], values)
             return [msgspec.convert(row, KeyRow) for row in await cursor.fetchall()]
+
+
+async def _fetch_workspaces(owner_url: str, name: str, values: Mapping[str, Any], doing: str) -> list[WorkspaceName]:
+    connection = await connect(owner_url)
+    with translated(doing):
+        async with connection:
+            cursor = await connection.execute(_statements[name], values)
+            return [WorkspaceName(tenant_id=TenantId(str(row[0])), name=row[1]) for row in await cursor.fetchall()]

@@ -90,13 +90,17 @@ def split_plain_chat(usage: Mapping[str, Any]) -> Split | None:
     """
     prompt, completion = usage["prompt_tokens"], usage.get("completion_tokens", 0)
     inner, outer = usage.get("prompt_tokens_details", _NO_DETAILS), usage.get("completion_tokens_details", _NO_DETAILS)
-    modal = (inner, "audio_tokens"), (inner, "image_tokens"), (outer, "audio_tokens"), (outer, "image_tokens")
     read, write = inner.get("cached_tokens", 0), inner.get("cache_write_tokens", 0)
     reasoning = outer.get("reasoning_tokens")
-    outside = usage["total_tokens"] != prompt + completion or read + write > prompt or (reasoning or 0) > completion
-    if outside or "completion_tokens" not in usage or any(details.get(name) for details, name in modal):
+    if usage["total_tokens"] != prompt + completion or read + write > prompt or (reasoning or 0) > completion:
         return None
-    units = {"input": prompt - read - write, "read": read, "write": write, "output": completion}
+    if inner.get("audio_tokens") or inner.get("image_tokens") or outer.get("audio_tokens") or outer.get("image_tokens"):
+        return None
+    if "completion_tokens" not in usage:
+        return None
+    units = {"input": prompt, "output": completion}
+    if read or write:
+        units = {"input": prompt - read - write, "read": read, "write": write, "output": completion}
     return Split(
         units={unit: quantity for unit, quantity in units.items() if quantity},
         fees={},

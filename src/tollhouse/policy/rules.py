@@ -33,7 +33,7 @@ def inspect(call: Call, labels: Labels, policies: tuple[Policy, ...]) -> Clearan
 
 def provider_name(route: Route) -> str:
     """The provider that a route asks for: the one its path names, else the default of its family."""
-    return route.provider if route.provider is not None else route.family.value
+    return route.provider if route.provider is not None else route.family
 
 
 def _verdict(findings: list[Finding]) -> Verdict:

@@ -123,10 +123,10 @@ def charge(usage: Usage, price: Price | None, *, book_version: str) -> Charge:
     """
     if usage.source is UsageSource.NONE:
         return Charge(status=PriceStatus.FREE, cost_nano_usd=0, book_version=book_version)
-    if price is None or Flag.UNMETERED.value in usage.flags:
+    if price is None or usage.flags and Flag.UNMETERED in usage.flags:
         return Charge(status=PriceStatus.UNPRICED, cost_nano_usd=None, book_version=book_version)
     lines: list[ChargeLine] = []
-    missing = [OTHER_MODEL] if Flag.OTHER_MODEL.value in usage.flags else []
+    missing = [OTHER_MODEL] if usage.flags and Flag.OTHER_MODEL in usage.flags else []
     total = 0
     rates = rates_for(price, usage.input_tokens or 0)
     for unit, quantity in usage.units.items():

@@ -27,6 +27,8 @@ _RESPONSE = re.compile(r"/v1/responses/[A-Za-z0-9_-]{1,200}(/cancel|/input_items
 _MODEL_OF_V1 = re.compile(r"/v1/models/(.+)")
 _PROVIDER = re.compile(r"/providers/([A-Za-z0-9][A-Za-z0-9._-]{0,63})(/.*)")
 
+_OTHER_VERB = "this method of a model is not served here; it is reached under /providers/{name}/, unmetered"
+
 _Shape = tuple[str, Family, Dialect, Operation]
 
 _FIXED: dict[str, _Shape] = {
@@ -118,7 +120,7 @@ def _gemini(method: str, path: str, provider: str | None) -> Route | Refusal | N
         return None
     verb = _VERBS.get(found.group(3))
     if verb is None:
-        return None
+        return None if provider is not None or method != "POST" else _refuse(RefusalCode.NO_ROUTE, _OTHER_VERB)
     model = unquote_to_bytes(found.group(2)).decode("ascii", "replace").removeprefix("models/")
     if not is_model(model):
         return _bad("the model's name in the path has characters that are not allowed")

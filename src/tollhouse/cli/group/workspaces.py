@@ -28,7 +28,7 @@ def attach(application: typer.Typer) -> None:
 def create(options: CreateOptions) -> int | None:
     """Make a workspace."""
     from tollhouse.bootstrap.demo import new_tenant_id
-    from tollhouse.identity.workspaces import create_workspace
+    from tollhouse.identity.store import create_workspace
 
     if not options.name.isprintable() or not 1 <= len(options.name) <= 128 or "/" in options.name:
         raise typer.BadParameter("between 1 and 128 printable characters, without '/'", param_hint="NAME")
@@ -45,7 +45,7 @@ def create(options: CreateOptions) -> int | None:
 
 def list_all(options: Everywhere) -> None:
     """List workspaces, oldest first."""
-    from tollhouse.identity.workspaces import list_workspaces
+    from tollhouse.identity.store import list_workspaces
 
     found = with_database(options, lambda urls: list_workspaces(urls.owner))
     if options.json:
