@@ -19,6 +19,7 @@ import msgspec
 import pytest
 from generated_recordings import GENERATED
 from ledger_rows import LedgerRows
+
 from stack import REPOSITORY, Stack
 
 RECORDINGS_VARIABLE = "TOLLHOUSE_RECORDINGS"
@@ -51,6 +52,8 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     api_key: str
     headers: dict[str, str]
+    version: str = ""
+    """Of the API, where an SDK has the choice."""
 
 
 def recordings_folder() -> Path | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from google import genai
 from google.genai import types
@@ -42,10 +43,16 @@ class Forecast(BaseModel):
     celsius: int
 
 
-@pytest.fixture(params=["v1beta", "v1"])
-def client(request: pytest.FixtureRequest, door: Any) -> Iterator[genai.Client]:
-    """Of both API versions; the address has none."""
-    options = types.HttpOptions(base_url=door.url, api_version=request.param, headers=door.headers)
+@pytest.fixture(params=[("vault", "v1beta"), ("passthrough", "v1beta"), ("passthrough", "v1")], ids="-".join)
+def door(request: pytest.FixtureRequest) -> Any:
+    """Into the demo workspace; of both API versions, which the address does not name."""
+    mode, version = request.param
+    return msgspec.structs.replace(request.getfixturevalue(mode), version=version)
+
+
+@pytest.fixture
+def client(door: Any) -> Iterator[genai.Client]:
+    options = types.HttpOptions(base_url=door.url, api_version=door.version, headers=door.headers)
     with genai.Client(api_key=door.api_key, http_options=options) as client:
         yield client
 

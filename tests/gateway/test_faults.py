@@ -101,7 +101,9 @@ def check_refusal(end: Ended, status: int, code: str) -> None:
 
 def test_error_statuses_pass_unchanged_and_are_free(stack: Stack) -> None:
     """The provider's own status and body, a retry-after as it came, cost 0, never tried again."""
-    for end in run(stack, cases(("status:429; retry_after=7", "status:500", "status:503; retry_after=2", "status:529"))):
+    for end in run(
+        stack, cases(("status:429; retry_after=7", "status:500", "status:503; retry_after=2", "status:529"))
+    ):
         status = int(end.case.fault[7:10])
         assert (end.answer.status, end.answer.ended) == (status, True)
         assert "Simulated failure" in end.answer.json["error"]["message"]

@@ -22,9 +22,7 @@ BODY = b"x" * 400
 
 def call_of(dialect: Dialect = Dialect.OPENAI_CHAT, *, stream: bool = True, model: str = "gpt-4o-mini") -> Call:
     """A call with a body of 400 bytes and at most 1,000 tokens of output."""
-    route = Route(
-        family=Family.OPENAI, dialect=dialect, operation=Operation.CHAT, provider=None, upstream_path="/v1/a"
-    )
+    route = Route(family=Family.OPENAI, dialect=dialect, operation=Operation.CHAT, provider=None, upstream_path="/v1/a")
     return Call(route=route, model=model, stream=stream, body=BODY, max_output_tokens=1000)
 
 

@@ -130,7 +130,9 @@ async def test_a_body_without_length_ends_with_its_connection(bench: Bench) -> N
         await answer.read()
 
 
-@pytest.mark.parametrize("framing", [b"content-length: 9\r\n\r\nhalf", b"transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n"])
+@pytest.mark.parametrize(
+    "framing", [b"content-length: 9\r\n\r\nhalf", b"transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n"]
+)
 async def test_a_body_that_ends_early_raises(bench: Bench, framing: bytes) -> None:
     """What came is given first; then the cut is told, never a quiet end."""
     answer = await bench.exchange(HEAD + framing)

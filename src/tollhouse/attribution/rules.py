@@ -108,6 +108,13 @@ def overruled(
     return tuple(sorted(name for name, value in fixed.items() if told.get(name, value) != value))
 
 
+def overruled_flags(
+    headers: Sequence[tuple[bytes, bytes]], metadata: Mapping[str, str], fixed: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Flags for the record: one for each label that the call said differently from what its key fixes."""
+    return tuple(f"label_overruled:{name}" for name in overruled(headers, metadata, fixed)) if fixed else ()
+
+
 def read_wishes(headers: Sequence[tuple[bytes, bytes]]) -> Wishes | Refusal:
     """The control headers of a call; BAD_REQUEST, naming the header, for a value that means nothing."""
     wishes = NO_WISHES

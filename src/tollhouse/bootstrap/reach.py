@@ -56,7 +56,7 @@ class _Progress:
     def take(self, rows: Collection[CallRow]) -> None:
         """Rows that were read; lets go of those that no poll will look back to."""
         self.seen.update((row.call_id, row.recorded_at) for row in rows)
-        self._newest = max((row.recorded_at for row in rows), default=self._newest)
+        self._newest = max([self._newest, *(row.recorded_at for row in rows)])
         begin = self.begin
         self.seen = {call_id: at for call_id, at in self.seen.items() if at >= begin}
 

@@ -30,7 +30,7 @@ class Dialer:
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
 
     async def dial(self, provider: Provider, protocol: Callable[[], ProtocolT]) -> ProtocolT:
-        """A connected protocol; ProviderUnreachableError or ProviderTimeoutError, neither with the provider's answer."""
+        """A connected protocol; ProviderUnreachableError or ProviderTimeoutError, without the provider's answer."""
         try:
             async with asyncio.timeout(self._connect_timeout_s):
                 return await self._dial(provider, protocol)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
-from tollhouse.attribution.rules import attribute, read_wishes
+from tollhouse.attribution.rules import attribute, overruled_flags, read_wishes
 from tollhouse.budget.rules import hold_for, within
 from tollhouse.gateway.body import read_body
 from tollhouse.gateway.plane import Plane
@@ -31,6 +31,9 @@ from tollhouse.wire.dialects import read_request
 from tollhouse.wire.paths import match
 from tollhouse.wire.providers import KINDS
 
+FULL = Refusal(
+    code=RefusalCode.UNAVAILABLE, message="This gateway has as many calls open as it may; try again.", retry_after_s=1
+)
 STOPPING = Refusal(
     code=RefusalCode.UNAVAILABLE, message="This gateway is stopping and could not finish the call.", retry_after_s=1
 )
@@ -68,6 +71,9 @@ async def walk(plane: Plane, request: Request, route: Route | Refusal) -> None:
     # Keys, prices and providers are those of the moment at which the call begins, to its end.
     snapshot = admit(fresh_enough(plane.snapshots.current, request.started_s, plane.settings.snapshot_max_age_s))
     now = datetime.fromtimestamp(request.started_ms / 1000, UTC)
+    # Before anything is spent on it: a worker that is full says so at once.
+    if len(plane.open) >= plane.limits.concurrent_calls_max:
+        raise RefusedError(FULL)
     # From the head alone, before the body is read: strangers buy no parsing.
     credentials = admit(find_credentials(request.headers, request.query))
     caller = admit(authenticate(credentials, snapshot.keys, plane.peppers, now))
@@ -79,6 +85,7 @@ async def walk(plane: Plane, request: Request, route: Route | Refusal) -> None:
         # Whom it is booked to, before anything can be refused in somebody's name.
         grant = caller.grant
         record.labels = admit(attribute(request.headers, call.metadata, grant.fixed_labels, grant.default_labels))
+        record.flags = overruled_flags(request.headers, call.metadata, grant.fixed_labels)
         # What may not leave is stopped before anybody is chosen to receive it.
         workspace = snapshot.workspaces[caller.tenant_id]
         clearance = admit(inspect(call, record.labels, workspace.policies))

@@ -73,20 +73,10 @@ class CallRecord:
 
     __slots__ = (
         *("_known", "_plane", "_progress_events", "_task", "_was_opened", "answer_complete", "attempts"),
-        *(
-            "body_too_slow",
-            "call",
-            "caller",
-            "client_gone",
-            "closed",
-            "credential_mode",
-            "deadline_s",
-            "ending",
-            "hold",
-        ),
-        *("labels", "phase", "price_at", "provider_request_id", "provider_status", "reader", "request"),
-        *("request_bytes", "response_bytes", "sent", "settlement", "snapshot", "status", "target", "total_deadline_s"),
-        *("ttft_ms", "upstream"),
+        *("body_too_slow", "call", "caller", "client_gone", "closed", "credential_mode", "deadline_s", "ending"),
+        *("flags", "hold", "labels", "phase", "price_at", "provider_request_id", "provider_status", "reader"),
+        *("request", "request_bytes", "response_bytes", "sent", "settlement", "snapshot", "status", "target"),
+        *("total_deadline_s", "ttft_ms", "upstream"),
     )
 
     def __init__(self, plane: Plane, caller: Caller, snapshot: Snapshot, request: Request) -> None:
@@ -100,6 +90,7 @@ class CallRecord:
         self.hold: Hold | None = None
         self.target: Target | None = None
         self.credential_mode: str | None = None
+        self.flags: tuple[str, ...] = ()
         self.price_at: PriceAt | None = None
         self.upstream: Connection | None = None
         self.reader: AnswerReader | None = None
@@ -328,6 +319,8 @@ class CallRecord:
         else:
             # It ended before anything could be sent: a cost that is known, and none.
             facts["cost_nano_usd"] = 0
+        if self.flags:
+            facts["flags"] = (*facts.get("flags", ()), *self.flags)
         if self.reader is not None:
             reported = self.reader.reported
             facts["provider_response_id"] = reported.response_id

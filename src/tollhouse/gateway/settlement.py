@@ -99,7 +99,7 @@ def _unknown(call: Call, book: PriceBook, source: UsageSource, flags: tuple[str,
 
 
 def _says_nothing(reported: Reported) -> bool:
-    """Whether nothing could be read of an answer that was no error: neither usage, nor text, nor an event, nor an end."""
+    """Whether nothing could be read of an answer that was no error: no usage, no text, no event and no end."""
     read = reported.usage or reported.usage_first or reported.output_bytes or reported.events
     return not (read or reported.finished or reported.error_code)
 

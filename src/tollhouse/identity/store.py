@@ -1,8 +1,9 @@
 """Gateway keys and workspaces in PostgreSQL: made, listed, keys revoked.
 
-Rules: what concerns keys runs inside `storage.postgres.tenant_transaction`, and binds the tenant as well; workspaces are
-the operator's, who sees all of them, over the owner's connection. A row has the HMAC of a secret, never the secret. Revoking appends a version, so that what held at any moment can be recomputed.
-Whether labels are declared ones is `attribution.rules.declared_labels`' to say, before a key is made.
+Rules: what concerns keys runs inside `storage.postgres.tenant_transaction`, and binds the tenant as well; workspaces
+are the operator's, who sees all of them, over the owner's connection. A row has the HMAC of a secret, never the secret.
+Revoking appends a version, so that what held at any moment can be recomputed. Whether labels are declared ones is
+`attribution.rules.declared_labels`' to say, before a key is made.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Identifiers. A call's id is a UUIDv7, so its start time can be read from it and rows stay unique over time partitions."""
+"""Identifiers. A call's id is a UUIDv7: its start can be read from it, and rows stay unique over time partitions."""
 
 from __future__ import annotations
 

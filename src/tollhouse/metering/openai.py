@@ -84,7 +84,7 @@ def split_chat(usage: Mapping[str, object], items: Mapping[str, int]) -> Split:
 
 
 def split_plain_chat(usage: Mapping[str, Any]) -> Split | None:
-    """The same for an object that is known to hold OpenAI's own names and counts alone; None where it needs more thought.
+    """The same for an object known to hold OpenAI's own names and counts alone; None where it needs more thought.
 
     Agrees with `split_chat` on all that it does not leave to it.
     """

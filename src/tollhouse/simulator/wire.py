@@ -99,6 +99,7 @@ class Wire:
         await asyncio.sleep(FLUSH_PAUSE_S)
         held = self._transport.get_extra_info("socket")
         if held is not None and not self.gone:
+            # A connection that its peer has broken already needs no reset.
             with contextlib.suppress(OSError), socket.socket(fileno=os.dup(held.fileno())) as twin:
                 twin.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()

@@ -25,6 +25,7 @@ from tollhouse.kernel.errors import StorageError
 from tollhouse.kernel.secret import Secret
 from tollhouse.storage.binaries import MAJOR, find_installation, reachable_installation, server_account
 from tollhouse.storage.directory_lock import DirectoryLock
+from tollhouse.storage.postgres import load_statements
 from tollhouse.storage.secret_file import load_secret, role_password
 from tollhouse.storage.server_process import (
     PORT,
@@ -47,6 +48,8 @@ READY_S = 1800.0
 FREE_BYTES_TO_MAKE = 256 << 20
 FREE_BYTES_TO_START = 64 << 20
 LOG_BYTES_MAX = 8 << 20
+
+_statements = load_statements("tollhouse.storage")
 
 
 class EmbeddedPostgres:
@@ -166,6 +169,7 @@ class EmbeddedPostgres:
     def _ensure_owner(self, fresh: bool) -> None:
         """The owner is not a superuser: it may make roles and databases, and row security binds it."""
         if not fresh:
+            # An owner that cannot connect is made, or given its password, below.
             with suppress(psycopg.OperationalError), psycopg.connect(self._owner_dsn()):
                 return
         try:
@@ -219,12 +223,12 @@ def _make_owner(connection: psycopg.Connection[tuple[object, ...]], password: st
     """Idempotent: whatever a kill left undone is done by the next start."""
     verifier = connection.pgconn.encrypt_password(password.encode(), OWNER.encode(), b"scram-sha-256").decode()
     owner = sql.Identifier(OWNER)
-    known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (OWNER,)).fetchone()
+    known = connection.execute(_statements["role_exists"], {"role": OWNER}).fetchone()
     verb = sql.SQL("ALTER ROLE" if known else "CREATE ROLE")
     connection.execute(
         sql.SQL("{} {} LOGIN CREATEROLE CREATEDB PASSWORD {}").format(verb, owner, sql.Literal(verifier))
     )
-    if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone():
+    if not connection.execute(_statements["database_exists"], {"database": DATABASE}).fetchone():
         connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(DATABASE), owner))
 
 

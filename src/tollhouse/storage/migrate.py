@@ -18,13 +18,22 @@ import psycopg
 from tollhouse.kernel.errors import StorageError
 from tollhouse.kernel.secret import Secret
 from tollhouse.storage.lint import check_catalogue
-from tollhouse.storage.postgres import CONNECT_TIMEOUT_S, Connection, DatabaseUrls, database_urls, translated
+from tollhouse.storage.postgres import (
+    CONNECT_TIMEOUT_S,
+    Connection,
+    DatabaseUrls,
+    database_urls,
+    load_statements,
+    translated,
+)
 from tollhouse.storage.roles import ensure_group_roles, ensure_login_roles
 
 SERVER_VERSION_MIN = 150000
 LOCK_KEY = 0x746F_6C6C  # "toll"
 FILE_NAME = re.compile(r"^(\d{4})_(pre|post)_[a-z0-9_]+\.sql$")
 MONTHS_AHEAD = "3 months"
+
+_statements = load_statements("tollhouse.storage")
 
 
 class Migration(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,13 +75,11 @@ def migrate(
         psycopg.connect(urls.owner, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection,
     ):
         check_server_version(connection.info.server_version)
-        connection.execute("SELECT pg_advisory_lock(%s)", (LOCK_KEY,))
+        connection.execute(_statements["lock_migrations"], {"key": LOCK_KEY})
         ensure_group_roles(connection)
         applied = _apply_missing(connection, wanted)
         ensure_login_roles(connection, secret)
-        connection.execute(
-            "SELECT th.ensure_partitions(now() - interval '1 month', now() + %s::interval)", (MONTHS_AHEAD,)
-        )
+        connection.execute(_statements["ensure_partitions_ahead"], {"ahead": MONTHS_AHEAD})
         check_catalogue(connection)
     return urls, applied
 
@@ -87,13 +94,9 @@ def check_server_version(server_version: int) -> None:
 
 
 def _apply_missing(connection: Connection, wanted: tuple[Migration, ...]) -> tuple[str, ...]:
-    connection.execute("CREATE SCHEMA IF NOT EXISTS th")
-    connection.execute(
-        "CREATE TABLE IF NOT EXISTS th.migrations ("
-        "number integer PRIMARY KEY, name text NOT NULL, checksum bytea NOT NULL,"
-        " applied_at timestamptz NOT NULL DEFAULT now())"
-    )
-    rows = connection.execute("SELECT number, name, checksum FROM th.migrations ORDER BY number").fetchall()
+    connection.execute(_statements["make_schema"])
+    connection.execute(_statements["make_migrations"])
+    rows = connection.execute(_statements["applied_migrations"]).fetchall()
     known = {migration.number: migration for migration in wanted}
     for number, name, checksum in rows:
         migration = known.get(number)
@@ -117,9 +120,7 @@ def _apply(connection: Connection, migration: Migration) -> None:
     try:
         with connection.transaction():
             connection.execute(migration.statements.encode())
-            connection.execute(
-                "INSERT INTO th.migrations (number, name, checksum) VALUES (%s, %s, %s)",
-                (migration.number, migration.name, migration.checksum),
-            )
+            values = {"number": migration.number, "name": migration.name, "checksum": migration.checksum}
+            connection.execute(_statements["record_migration"], values)
     except psycopg.Error as error:
         raise StorageError(f"migration {migration.name} failed and was undone: {error.diag.message_primary}") from error

@@ -18,13 +18,15 @@ from psycopg import sql
 
 from tollhouse.kernel.errors import StorageError
 from tollhouse.kernel.secret import Secret
-from tollhouse.storage.postgres import Connection, login_role
+from tollhouse.storage.postgres import Connection, load_statements, login_role
 from tollhouse.storage.secret_file import role_password, secret_fingerprint
 
 APP = "tollhouse_app"
 GATEWAY = "tollhouse_gateway"
 LEDGER = "tollhouse_ledger"
 ATTEMPTS = 20
+
+_statements = load_statements("tollhouse.storage")
 
 
 def ensure_group_roles(connection: Connection) -> None:
@@ -34,9 +36,7 @@ def ensure_group_roles(connection: Connection) -> None:
             _run_shared(connection, sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
     # From version 16 on the maker of a role is a member that may pass it on, but not use it.
     ability = "SET" if connection.info.server_version >= 160000 else "MEMBER"
-    able = connection.execute(
-        "SELECT pg_has_role(current_user, %s, 'USAGE') AND pg_has_role(current_user, %s, %s)", (LEDGER, LEDGER, ability)
-    ).fetchone()
+    able = connection.execute(_statements["has_ability"], {"role": LEDGER, "ability": ability}).fetchone()
     if not able or not able[0]:
         _run_shared(connection, sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(LEDGER)))
 
@@ -46,7 +46,7 @@ def ensure_login_roles(connection: Connection, secret: Secret) -> None:
 
     StorageError if the database belongs to another secret.
     """
-    row = connection.execute("SELECT current_database(), secret_fingerprint FROM th.deployment").fetchone()
+    row = connection.execute(_statements["deployment"]).fetchone()
     assert row is not None
     database, known = row[0], row[1]
     fingerprint = secret_fingerprint(secret)
@@ -58,9 +58,7 @@ def ensure_login_roles(connection: Connection, secret: Secret) -> None:
     for job, group in (("app", APP), ("gateway", GATEWAY)):
         _ensure_login_role(connection, login_role(job, database), group, secret, renew=known is None)
     _close_to_others(connection, database)
-    connection.execute(
-        "UPDATE th.deployment SET secret_fingerprint = %s WHERE secret_fingerprint IS NULL", (fingerprint,)
-    )
+    connection.execute(_statements["claim_deployment"], {"fingerprint": fingerprint})
 
 
 def _ensure_login_role(connection: Connection, role: str, group: str, secret: Secret, *, renew: bool) -> None:
@@ -74,7 +72,7 @@ def _ensure_login_role(connection: Connection, role: str, group: str, secret: Se
             connection,
             sql.SQL("{} {} LOGIN PASSWORD {}").format(verb, sql.Identifier(role), sql.Literal(verifier)),
         )
-    member = connection.execute("SELECT pg_has_role(%s, %s, 'MEMBER')", (role, group)).fetchone()
+    member = connection.execute(_statements["is_member"], {"role": role, "group": group}).fetchone()
     if not member or not member[0]:
         _run_shared(connection, sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), sql.Identifier(role)))
 
@@ -89,7 +87,7 @@ def _close_to_others(connection: Connection, database: str) -> None:
 
 
 def _role_exists(connection: Connection, role: str) -> bool:
-    return connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone() is not None
+    return connection.execute(_statements["role_exists"], {"role": role}).fetchone() is not None
 
 
 def _run_shared(connection: Connection, statement: sql.Composed) -> None:
