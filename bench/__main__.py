@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from bench import report, rows
 from bench.process import BenchError, take_cores
 from bench.stack import Stack
@@ -37,6 +39,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds, fewer streams")
     parser.add_argument("--long", action="store_true", help="also 2,000 streams for a minute")
+    parser.add_argument("--rounds", type=int, help="so many rounds of each row instead of the plan's", metavar="N")
     parser.add_argument("--json", action="store_true", help="figures instead of the table")
     parser.add_argument("--write", action="store_true", help="puts the table into docs/performance.md")
     parser.add_argument("--only", action="append", choices=(*GROUPS, "long"), help="this group alone; repeatable")
@@ -47,6 +50,7 @@ def measure(options: argparse.Namespace) -> dict[str, rows.Figures]:
     """All groups that were asked for, by name."""
     plan = rows.QUICK if options.quick else rows.FULL
     wanted = options.only or [*GROUPS, *(["long"] if options.long else [])]
+    plan = msgspec.structs.replace(plan, rounds=options.rounds or plan.rounds)
     figures: dict[str, rows.Figures] = {}
     with (
         tempfile.TemporaryDirectory(prefix="tollhouse-bench-") as directory,
@@ -77,7 +81,7 @@ def groups(stack: Stack, plan: rows.Plan) -> dict[str, Callable[[], rows.Figures
             **rows.open_streams(stack, "plain", plan.open_streams, 500, 30),
             **rows.open_streams(stack, "tls", plan.open_streams, 500, 30),
         },
-        "long": lambda: rows.open_streams(stack, "tls", plan.long_streams, 200, 300),
+        "long": lambda: rows.open_streams(stack, "tls", rows.LONG_STREAMS, 200, 300),
         "growth": lambda: rows.growth(stack, plan),
         "ledger": lambda: {"calls": rows.check_ledger(stack)},
         "start": lambda: rows.start_to_first_call(stack, stack.gateways["plain"], 3),

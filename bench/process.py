@@ -87,6 +87,10 @@ class Process:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
     def line(self) -> str:
         """The next line of its standard output; BenchError if it has ended instead."""
         assert self._process.stdout is not None

@@ -15,6 +15,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import psycopg
@@ -32,6 +33,7 @@ MODELS = ("gpt-5.2", "claude-sonnet-4-6", "gemini-3-pro", "gpt-5.2-mini")
 
 
 def main() -> None:
+    """Entry of the program."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", type=int, default=500)
     parser.add_argument("--calls", type=int, default=20_000)
@@ -105,73 +107,103 @@ def cpu_s(pids: list[int]) -> float:
 
 
 async def ship(connection: psycopg.AsyncConnection, batches: list[bytes]) -> int:  # type: ignore[type-arg]
+    """Books one writer's batches in turn; how many calls were new."""
     return sum([await settle_batch(connection, batch) for batch in batches])
 
 
 def make_batches(rng: random.Random, writer: int, calls: int, batch: int) -> list[bytes]:
+    """One writer's calls as the journal has them: rows in JSON, so many a batch."""
     encoded = [msgspec.json.encode(make_call(rng, writer, number)) for number in range(calls)]
     return [b"[" + b",".join(encoded[at : at + batch]) + b"]" for at in range(0, calls, batch)]
 
 
 def make_call(rng: random.Random, writer: int, number: int) -> CallClosed:
-    started_ms = int(time.time() * 1000) + number // 10
+    """A call with all that a call commonly has."""
     combination = rng.randrange(COMBINATIONS)
+    model = MODELS[combination % len(MODELS)]
     input_tokens, output_tokens = rng.randrange(50, 5000), rng.randrange(10, 2000)
     cost = input_tokens * 1750 + output_tokens * 14000
-    model = MODELS[combination % len(MODELS)]
+    holds = tuple(WindowHold(window_id=name, lease_id=f"{name}-{writer}", epoch=1) for name in ("month", "team-day"))
     return CallClosed(
-        call_id=call_id(started_ms, rng.randbytes(10)),
-        tenant_id=DEFAULT_TENANT,
-        started_ms=started_ms,
-        key_id=KeyId("k3yA0b1C2d3E"),
-        dialect="openai_chat",
-        operation="chat",
-        provider="openai",
         requested_model=model,
-        streaming=combination % 2 == 0,
-        credential_mode="vault",
-        credential_ref="openai:4f2a9c1d",
-        team=f"team-{combination % 5}",
-        app=f"app-{combination % 10}",
-        feature=f"feature-{combination}",
-        customer=f"customer-{combination % 25}",
-        environment="production",
-        session_id=f"session-{rng.randrange(10**9)}",
-        trace_id=f"{rng.getrandbits(128):032x}",
-        request_bytes=rng.randrange(400, 20_000),
-        snapshot_version=17,
-        price_book_version="2026-11-01.3",
-        worker="gateway-1",
-        hold_nano_usd=cost * 3,
-        holds=tuple(
-            WindowHold(window_id=window, lease_id=f"{window}-{writer}", epoch=1) for window in ("month", "team-day")
-        ),
-        outcome="completed",
-        status=200,
-        provider_status=200,
         model=f"{model}-2026-08-01",
-        latency_ms=rng.randrange(200, 20_000),
-        ttft_ms=rng.randrange(100, 2000),
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        cache_read_tokens=0,
-        reasoning_tokens=output_tokens // 2,
-        units={"input": input_tokens, "output": output_tokens},
-        raw_usage={"prompt_tokens": input_tokens, "completion_tokens": output_tokens, "total_tokens": input_tokens},
-        usage_source="reported",
-        service_tier="default",
+        streaming=combination % 2 == 0,
+        hold_nano_usd=cost * 3,
+        holds=holds,
         cost_nano_usd=cost,
-        price_status="priced",
-        price_id="openai/gpt-5.2/standard/2026-08-01",
-        charge_lines=(
-            {"unit": "input", "quantity": input_tokens, "rate_nano_usd": 1_750_000_000, "cost_nano_usd": input_tokens},
-            {"unit": "output", "quantity": output_tokens, "rate_nano_usd": 14_000_000_000, "cost_nano_usd": 1},
-        ),
-        provider_request_id=f"req_{rng.getrandbits(96):024x}",
-        provider_response_id=f"chatcmpl-{rng.getrandbits(96):024x}",
-        attempts=1,
-        response_bytes=rng.randrange(400, 20_000),
+        **CONSTANT,
+        **_identity(rng, int(time.time() * 1000) + number // 10),
+        **_labels(combination),
+        **_metering(input_tokens, output_tokens),
+        **_sizes(rng),
     )
+
+
+CONSTANT: dict[str, Any] = {
+    "tenant_id": DEFAULT_TENANT,
+    "key_id": KeyId("k3yA0b1C2d3E"),
+    "dialect": "openai_chat",
+    "operation": "chat",
+    "provider": "openai",
+    "credential_mode": "vault",
+    "credential_ref": "openai:4f2a9c1d",
+    "snapshot_version": 17,
+    "price_book_version": "2026-11-01.3",
+    "worker": "gateway-1",
+    "outcome": "completed",
+    "status": 200,
+    "provider_status": 200,
+    "usage_source": "reported",
+    "service_tier": "default",
+    "price_status": "priced",
+    "price_id": "openai/gpt-5.2/standard/2026-08-01",
+    "attempts": 1,
+}
+
+
+def _identity(rng: random.Random, started_ms: int) -> dict[str, Any]:
+    return {
+        "call_id": call_id(started_ms, rng.randbytes(10)),
+        "started_ms": started_ms,
+        "session_id": f"session-{rng.randrange(10**9)}",
+        "trace_id": f"{rng.getrandbits(128):032x}",
+        "provider_request_id": f"req_{rng.getrandbits(96):024x}",
+        "provider_response_id": f"chatcmpl-{rng.getrandbits(96):024x}",
+    }
+
+
+def _labels(combination: int) -> dict[str, Any]:
+    return {
+        "team": f"team-{combination % 5}",
+        "app": f"app-{combination % 10}",
+        "feature": f"feature-{combination}",
+        "customer": f"customer-{combination % 25}",
+        "environment": "production",
+    }
+
+
+def _metering(tokens_in: int, tokens_out: int) -> dict[str, Any]:
+    return {
+        "input_tokens": tokens_in,
+        "output_tokens": tokens_out,
+        "cache_read_tokens": 0,
+        "reasoning_tokens": tokens_out // 2,
+        "units": {"input": tokens_in, "output": tokens_out},
+        "raw_usage": {"prompt_tokens": tokens_in, "completion_tokens": tokens_out, "total_tokens": tokens_in},
+        "charge_lines": (
+            {"unit": "input", "quantity": tokens_in, "rate_nano_usd": 1_750_000_000, "cost_nano_usd": tokens_in},
+            {"unit": "output", "quantity": tokens_out, "rate_nano_usd": 14_000_000_000, "cost_nano_usd": 1},
+        ),
+    }
+
+
+def _sizes(rng: random.Random) -> dict[str, Any]:
+    return {
+        "request_bytes": rng.randrange(400, 20_000),
+        "response_bytes": rng.randrange(400, 20_000),
+        "latency_ms": rng.randrange(200, 20_000),
+        "ttft_ms": rng.randrange(100, 2000),
+    }
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import trustme
 
-from bench.process import BenchError, Cores, Process, module, move_database, settle_down, tree, worker_of
+from bench.process import BenchError, Cores, Process, module, move_database, settle_down, worker_of
 
 READY = "Calls appear here"
 START_S = 60.0
@@ -113,7 +113,7 @@ class Gateway:
         settle_down(self.root)
 
     def _process_log(self) -> str:
-        if self.root not in tree(self.root):
+        if self._process is None or not self._process.running:
             raise BenchError(f"tollhouse ended early: {self._log.read_text()[-2000:]}")
         return self._log.read_text()
 

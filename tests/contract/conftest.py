@@ -17,9 +17,9 @@ from shutil import copyfile
 
 import msgspec
 import pytest
+
 from generated_recordings import GENERATED
 from ledger_rows import LedgerRows
-
 from stack import REPOSITORY, Stack
 
 RECORDINGS_VARIABLE = "TOLLHOUSE_RECORDINGS"
@@ -93,7 +93,8 @@ def recorder_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def stack(recorder_url: str) -> Iterator[Stack]:
     """Tollhouse as `tollhouse up --demo` starts it, with the recorder as the default workspace's providers."""
-    environment = {"TOLLHOUSE_LIMITS_FIRST_BYTE_TIMEOUT_S": "10", "RECORDER_KEY": RECORDER_KEY}
+    # A client that leaves a silent provider must not keep the whole run waiting at its end.
+    environment = {"TOLLHOUSE_LIMITS_DRAIN_TIMEOUT_S": "1", "RECORDER_KEY": RECORDER_KEY}
     for name, kind in KINDS.items():
         start = f"TOLLHOUSE_PROVIDERS_{name.upper()}_"
         environment[start + "KIND"] = kind

@@ -8,10 +8,10 @@ import socket
 from urllib.parse import urlsplit
 
 import pytest
+
 import raw_http
 from ledger_rows import LedgerRows, check
 from raw_http import Field, Received
-
 from stack import Stack
 
 JSON: Field = ("content-type", "application/json")

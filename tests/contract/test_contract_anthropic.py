@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from anthropic import Anthropic, AsyncAnthropic
+
 from ledger_rows import LedgerRows, check, check_free
 
 MODEL = "claude-haiku-4-5-20251001"

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 from google import genai
 from google.genai import types
-from ledger_rows import LedgerRows, check, check_free
 from pydantic import BaseModel
+
+from ledger_rows import LedgerRows, check, check_free
 
 MODEL = "gemini-2.5-flash"
 TOOL = types.Tool(

@@ -9,6 +9,7 @@ from langchain_anthropic import ChatAnthropic
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
+
 from ledger_rows import LedgerRows, check
 
 GPT = "gpt-4o-mini"

@@ -13,8 +13,8 @@ import openai
 import pytest
 from google import genai
 from google.genai import errors, types
-from ledger_rows import LedgerRows, columns
 
+from ledger_rows import LedgerRows, columns
 from stack import Stack
 
 CHAT: Any = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}

@@ -8,11 +8,11 @@ from typing import Any
 import anthropic
 import openai
 import pytest
-import raw_http
 from google import genai
 from google.genai import errors, types
-from ledger_rows import LedgerRows, Row, columns
 
+import raw_http
+from ledger_rows import LedgerRows, Row, columns
 from stack import Stack
 
 ASKED = '"messages":[{"role":"user","content":"hi"}]'

@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 import pytest
+
 import raw_http
 from generated_recordings import GENERATED
 from ledger_rows import LedgerRows, Row
 from raw_http import Received
-
 from stack import Stack
 
 DIALECTS = frozenset(

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 import pytest
+
 import raw_http
 from raw_http import Field
-
 from stack import Stack
 
 CHAT = "/v1/chat/completions"

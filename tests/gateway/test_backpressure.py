@@ -1,4 +1,4 @@
-"""Clients that read slowly or not at all, and answers with enormous lines: memory is bounded, and nobody else suffers."""
+"""Clients that read slowly or not at all, and enormous lines: memory is bounded, and nobody else suffers."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What strangers and careless clients send: each is told so in its dialect, costs the provider nothing, and is on record
-where the caller was known.
+"""What strangers and careless clients send: each is told so in its dialect, costs the provider nothing, and is on
+record where the caller was known.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+
 from dialogue import Ask, chat, error_code, error_message, generate, key_header, messages, request_id_in
 from plain_http import Answer, Wire, exchange, written
 from stack import Stack
+from tollhouse.gateway.record import BODY_TOO_SLOW
 from traces import marked, new_trace, rows_of
 
 CANARY = "canary7f3a91"
@@ -241,6 +243,7 @@ def test_slow_senders_are_cut_off(stack: Stack) -> None:
         assert 1.9 < seconds < 4
     for answer, seconds in (slow_body, no_body):
         assert (answer.status, error_code("openai", answer.json)) == (408, "request_timeout")
+        assert error_message(answer.json) == BODY_TOO_SLOW.message
         assert answer.headers["connection"] == "close" and 1.9 < seconds < 5
     stack.until(lambda: len(stack.calls()) >= len(known) + 2)
     rows = [row for row in stack.calls() if row["call_id"] not in known]

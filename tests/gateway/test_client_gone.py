@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import msgspec
+
 from dialogue import Ask, billed_nano_usd, chat, generate, key_header, messages, responses
 from plain_http import Wire, written
 from stack import Stack
@@ -68,9 +69,7 @@ def test_leaving_while_the_body_is_sent_reaches_no_provider(stack: Stack) -> Non
     head = written("POST", "/v1/chat/completions", key_header("openai", stack.key) | {"content-length": "5000"})
     asyncio.run(leave(stack, head + b'{"model": "gpt-4o-mini", '))
     rows = stack.until(lambda: [row for row in stack.calls() if row["call_id"] not in before])
-    assert [(row["outcome"], row["usage_source"], row["cost_nano_usd"]) for row in rows] == [
-        ("client_gone", "none", None)
-    ]
+    assert [(row["outcome"], row["usage_source"], row["cost_nano_usd"]) for row in rows] == [("client_gone", "none", 0)]
     assert (rows[0]["provider"], rows[0]["status"], rows[0]["request_bytes"]) == (None, None, 25)
     assert stack.billed()["received"] == received
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 
 from openai import OpenAI
+
 from stack import Stack
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import psycopg
 import pytest
+
 from dialogue import Ask, billed_nano_usd, chat, generate, messages, responses, tool_of
 from plain_http import Answer, exchange
 from stack import Stack

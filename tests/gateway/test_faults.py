@@ -8,15 +8,17 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+
 from dialogue import Ask, billed_nano_usd, chat, error_code, messages, request_id_in
 from plain_http import Answer, exchange
 from stack import Stack
+from tollhouse.gateway.relay import GATHERED_BYTES_MAX
 from traces import bills_of, marked, new_trace, rows_of
 
 SHAPE = "chunks=8; input_tokens=20; output_tokens=40"
-"""The provider counts fewer input tokens than there are bytes by four: JSON's punctuation is not its customers' text."""
+"""The provider counts fewer input tokens than bytes by four: JSON's punctuation is not its customers' text."""
 DEADLINE_S = 5.0
-HUGE_BYTES = {True: 5_000_000, False: 1_500_000}
+HUGE_BYTES = {True: 5_000_000, False: GATHERED_BYTES_MAX + 500_000}
 """Streamed in one event; whole, the simulator sends it in small pieces, and it outgrows what is gathered."""
 
 
@@ -207,7 +209,7 @@ def test_garbage_between_events_is_passed_over(stack: Stack) -> None:
 
 
 def test_a_provider_that_cannot_be_reached_costs_nothing(stack: Stack) -> None:
-    """Refused, unresolved, forbidden, no TLS, no handshake: 502 or 504, tried twice, cost 0 because nothing was sent."""
+    """Refused, unresolved, forbidden, no TLS, no handshake: 502 or 504, tried twice; nothing was sent, so cost 0."""
     unreachable = dict.fromkeys(("closed", "plain", "nameless", "metadata"), (502, "provider_unreachable"))
     silent = dict.fromkeys(("full", "mute_tls", "silent"), (504, "provider_timeout"))
     wanted = unreachable | silent

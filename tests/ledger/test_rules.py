@@ -12,31 +12,31 @@ from tollhouse.ledger.rules import counts_strictly, settle_lost
 
 
 @pytest.mark.parametrize(
-    ("hold", "metered", "strict", "cost", "status", "source"),
+    ("hold", "metered", "strict", "expected"),
     [
-        (100, None, True, 100, "priced", "estimated"),
-        (100, None, False, 100, "priced", "estimated"),
-        (100, 40, True, 100, "priced", "estimated"),
-        (100, 40, False, 40, "priced", "partial"),
-        (100, 130, True, 130, "priced", "partial"),
-        (100, 130, False, 130, "priced", "partial"),
-        (None, None, True, None, "unpriced", "estimated"),
-        (None, None, False, None, "unpriced", "estimated"),
-        (None, 40, True, 40, "priced", "partial"),
-        (0, None, True, 0, "priced", "estimated"),
+        (100, None, True, (100, "priced", "estimated")),
+        (100, None, False, (100, "priced", "estimated")),
+        (100, 40, True, (100, "priced", "estimated")),
+        (100, 40, False, (40, "priced", "partial")),
+        (100, 130, True, (130, "priced", "partial")),
+        (100, 130, False, (130, "priced", "partial")),
+        (None, None, True, (None, "unpriced", "estimated")),
+        (None, None, False, (None, "unpriced", "estimated")),
+        (None, 40, True, (40, "priced", "partial")),
+        (0, None, True, (0, "priced", "estimated")),
     ],
 )
 def test_the_cost_of_a_lost_call(
-    records: Any, hold: int | None, metered: int | None, strict: bool, cost: int | None, status: str, source: str
+    records: Any, hold: int | None, metered: int | None, strict: bool, expected: tuple[int | None, str, str]
 ) -> None:
     """At its hold, or at what was metered if that is more or the budget is not strict; unknown is never zero."""
     progress = None if metered is None else records.progress(1, metered)
 
     row = settle_lost(records.opened(1, hold_nano_usd=hold), progress, strict)
 
-    assert (row.cost_nano_usd, row.price_status, row.usage_source) == (cost, status, source)
+    assert (row.cost_nano_usd, row.price_status, row.usage_source) == expected
     assert row.outcome == "gateway_lost"
-    assert row.flags == (("at_ceiling",) if hold is not None and cost == hold else ())
+    assert row.flags == (("at_ceiling",) if hold is not None and expected[0] == hold else ())
 
 
 def test_metering_without_a_price_counts_at_the_hold(records: Any) -> None:

@@ -69,10 +69,11 @@ def cost_of(case: dict) -> tuple[dict[str, int], dict[str, int], Charge]:
     return dict(usage.units), dict(usage.fees), charge(usage, price_of(case["prices"]), book_version="case")
 
 
-def case_of(name: str, dialect: str, usage: dict | list, rates: str, expected: str, cost: str, **more: object) -> dict:
-    """A case in the format of the case files from a terse line: `unit rate, …` and `unit count, …`."""
+def case_of(name: str, dialect: str, usage: dict | list, rates: str, expected: str, **more: object) -> dict:
+    """A case in the format of the case files from terse lines: `unit rate, …` and `unit count, … = cost`."""
     pairs = [pair.split() for pair in rates.split(", ")]
-    units = [pair.split() for pair in expected.split(", ")] if expected else []
+    counts, _, cost = expected.partition(" = ")
+    units = [pair.split() for pair in counts.split(", ")]
     key = "usageMetadata" if dialect == "gemini_generate" else "usage"
     case = {
         "id": name,
@@ -109,8 +110,7 @@ OWN = [
         "anthropic_messages",
         {"input_tokens": 7, "cache_creation_input_tokens": 900, "output_tokens": 10},
         CLAUDE,
-        "input 7, write_5m 900, output 10",
-        "0.003546",
+        "input 7, write_5m 900, output 10 = 0.003546",
     ),
     case_of(
         "write rates derived",
@@ -122,8 +122,7 @@ OWN = [
             "output_tokens": 1,
         },
         "input 4, output 20",
-        "input 1, write_5m 10, write_1h 20, output 1",
-        "0.000234",
+        "input 1, write_5m 10, write_1h 20, output 1 = 0.000234",
     ),
     case_of(
         "stale breakdown keeps the remainder",
@@ -138,32 +137,28 @@ OWN = [
             {"input_tokens": 6, "cache_creation_input_tokens": 250, "output_tokens": 20},
         ],
         CLAUDE,
-        "input 6, write_5m 150, write_1h 100, output 20",
-        "0.0014805",
+        "input 6, write_5m 150, write_1h 100, output 20 = 0.0014805",
     ),
     case_of(
         "input only in the delta",
         "anthropic_messages",
         [{"output_tokens": 0}, {"input_tokens": 50, "cache_read_input_tokens": 20, "output_tokens": 9}],
         CLAUDE,
-        "input 50, read 20, output 9",
-        "0.000291",
+        "input 50, read 20, output 9 = 0.000291",
     ),
     case_of(
         "cumulative deltas replace",
         "anthropic_messages",
         [{"input_tokens": 10, "output_tokens": 3}, {"output_tokens": 7}, {"output_tokens": 30}],
         CLAUDE,
-        "input 10, output 30",
-        "0.00048",
+        "input 10, output 30 = 0.00048",
     ),
     case_of(
         "cut stream",
         "anthropic_messages",
         [{"input_tokens": 100, "output_tokens": 1}],
         CLAUDE,
-        "input 100, output 80",
-        "0.0015",
+        "input 100, output 80 = 0.0015",
         delivered_output_tokens=80,
     ),
     case_of(
@@ -171,8 +166,7 @@ OWN = [
         "anthropic_messages",
         {"input_tokens": 100, "output_tokens": 10, "server_tool_use": {"web_search_requests": 2}},
         CLAUDE + ", each:web_search 0.01",
-        "input 100, output 10, each:web_search 2",
-        "0.020495",
+        "input 100, output 10, each:web_search 2 = 0.020495",
         multiplier="1.1",
     ),
     case_of(
@@ -187,8 +181,7 @@ OWN = [
             ],
         },
         CLAUDE,
-        "input 110, read 1000, output 52",
-        "0.00141",
+        "input 110, read 1000, output 52 = 0.00141",
     ),
     case_of(
         "reasoning inside",
@@ -200,8 +193,7 @@ OWN = [
             "completion_tokens_details": {"reasoning_tokens": 80},
         },
         GPT,
-        "input 10, output 90",
-        "0.00275",
+        "input 10, output 90 = 0.00275",
     ),
     case_of(
         "reasoning outside",
@@ -213,8 +205,7 @@ OWN = [
             "completion_tokens_details": {"reasoning_tokens": 80},
         },
         GPT,
-        "input 10, output 170",
-        "0.00515",
+        "input 10, output 170 = 0.00515",
     ),
     case_of(
         "cached outside the prompt",
@@ -226,8 +217,7 @@ OWN = [
             "prompt_tokens_details": {"cached_tokens": 100},
         },
         GPT,
-        "input 10, read 100, output 5",
-        "0.00025",
+        "input 10, read 100, output 5 = 0.00025",
     ),
     case_of(
         "translated Anthropic writes count once",
@@ -241,8 +231,7 @@ OWN = [
             "prompt_tokens_details": {"cached_tokens": 100, "cache_write_tokens": 900},
         },
         CLAUDE,
-        "input 10, read 100, write_5m 900, output 5",
-        "0.00351",
+        "input 10, read 100, write_5m 900, output 5 = 0.00351",
     ),
     case_of(
         "audio apart",
@@ -255,16 +244,14 @@ OWN = [
             "completion_tokens_details": {"audio_tokens": 20},
         },
         "input 2.5, audio_in 40, output 10, audio_out 80",
-        "input 20, audio_in 44, output 10, audio_out 20",
-        "0.00351",
+        "input 20, audio_in 44, output 10, audio_out 20 = 0.00351",
     ),
     case_of(
         "responses with searches",
         "openai_responses",
         {"input_tokens": 1000, "output_tokens": 100, "input_tokens_details": {"cached_tokens": 400}},
         GPT + ", each:web_search 0.01",
-        "input 600, read 400, output 100, each:web_search 2",
-        "0.0262",
+        "input 600, read 400, output 100, each:web_search 2 = 0.0262",
         output=[{"type": "web_search_call"}, {"type": "web_search_call"}, {"type": "message"}],
     ),
     case_of(
@@ -278,8 +265,7 @@ OWN = [
             "totalTokenCount": 2515,
         },
         GEMINI,
-        "input 2427, output 88",
-        "0.0009481",
+        "input 2427, output 88 = 0.0009481",
     ),
     case_of(
         "audio prompt, partly cached",
@@ -295,16 +281,14 @@ OWN = [
             "cacheTokensDetails": [{"modality": "AUDIO", "tokenCount": 200}, {"modality": "TEXT", "tokenCount": 100}],
         },
         GEMINI,
-        "input 300, audio_in 400, read 100, audio_read 200, output 10",
-        "0.000524",
+        "input 300, audio_in 400, read 100, audio_read 200, output 10 = 0.000524",
     ),
     case_of(
         "Converse inclusive by identity",
         "bedrock_converse",
         {"inputTokens": 1000, "cacheReadInputTokens": 900, "outputTokens": 10, "totalTokens": 1010},
         CLAUDE,
-        "input 100, read 900, output 10",
-        "0.00072",
+        "input 100, read 900, output 10 = 0.00072",
     ),
     case_of(
         "realtime by modality",
@@ -322,8 +306,7 @@ OWN = [
             "output_token_details": {"text_tokens": 20, "audio_tokens": 40},
         },
         "text_in 4, audio_in 32, read 0.4, text_out 16, audio_out 64",
-        "text_in 60, audio_in 100, read 40, audio_read 50, text_out 20, audio_out 40",
-        "0.006356",
+        "text_in 60, audio_in 100, read 40, audio_read 50, text_out 20, audio_out 40 = 0.006356",
     ),
     case_of(
         "transcription: tokens before seconds",
@@ -336,8 +319,7 @@ OWN = [
             "input_token_details": {"text_tokens": 0, "audio_tokens": 37},
         },
         "input 2.5, audio_in 6, output 10",
-        "audio_in 37, text_out 12",
-        "0.000342",
+        "audio_in 37, text_out 12 = 0.000342",
     ),
 ]
 

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
+
 from canaries import Canary, Hit, Search, files, forms, processes, tables
 from exposure import UNREACHABLE, Canaries, Exposure, record_echoes, vault_canaries, with_content
 from figures import FULL, Figures
 from gateway_keys import make_gateway_key
 from outage import database_away
 from provider import KEY_VARIABLE, Provider
-from psycopg.conninfo import make_conninfo
-from witness import free_port
-
 from stack import Stack
 from tollhouse.identity.keys import show_once
 from tollhouse.storage.secret_file import load_secret, role_password
+from witness import free_port
 
 pytestmark = pytest.mark.prove
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import httpx
 import pytest
-from canaries import Canary, Hit, Search, tables
-from figures import FULL, Figures
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from provider import Provider
-from strangers import MARK, Recorded, Strange, record_answers, strange_requests
 
+from canaries import Canary, Hit, Search, tables
+from figures import FULL, Figures
+from provider import Provider
 from stack import Stack
+from strangers import MARK, Recorded, Strange, record_answers, strange_requests
 
 pytestmark = pytest.mark.prove
 

@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 
 import pytest
+
 from figures import FULL, Figures
+from load import Load, Pace
 from outage import database_away
 from provider import Provider
-from witness import account_in_full, gauges, readiness
-
-from load import Load, Pace
 from stack import Stack
+from witness import account_in_full, gauges, readiness
 
 pytestmark = pytest.mark.prove
 

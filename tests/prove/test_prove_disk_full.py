@@ -19,12 +19,12 @@ from typing import Protocol
 
 import httpx
 import pytest
+
 from asking import STREAMED, Asked, ask, key_header
 from figures import FULL, Figures
 from provider import Provider
-from witness import account_in_full, gauges, readiness
-
 from stack import Stack
+from witness import account_in_full, gauges, readiness
 
 pytestmark = pytest.mark.prove
 

@@ -9,13 +9,13 @@ import time
 from pathlib import Path
 
 import pytest
+
 from figures import FULL, Figures
 from journals import left_in_journals
-from provider import Provider
-from witness import Account, account_in_full, free_port, gauges
-
 from load import Load, Pace
+from provider import Provider
 from stack import Stack
+from witness import Account, account_in_full, free_port, gauges
 
 pytestmark = pytest.mark.prove
 

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+
 from asking import STREAMED, ask, key_header
 from figures import FULL, Figures
-from provider import Provider
-from witness import Account, account_in_full
-
 from load import LAST_WORDS
+from provider import Provider
 from stack import Stack
+from witness import Account, account_in_full
 
 pytestmark = pytest.mark.prove
 

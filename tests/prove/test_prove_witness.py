@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journals import left_in_journals
-from witness import Account
 
+from journals import left_in_journals
 from tollhouse.kernel.ids import CallId, TenantId
 from tollhouse.ledger.journal import Journal
 from tollhouse.ledger.model import CallOpened
+from witness import Account
 
 pytestmark = pytest.mark.prove
 

@@ -1,4 +1,4 @@
-"""Dialogue: what one says to a provider in each dialect, as SDKs write it, and where each family puts key and errors."""
+"""Dialogue: what one says to a provider in each dialect, as SDKs write it, and where each puts its key and errors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import msgspec
+
 from plain_http import written
 
 RATES_NANO_USD = {"openai": (150, 600), "anthropic": (1000, 5000), "gemini": (300, 2500)}

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import msgspec
+
 from asking import DIALECTS, STREAMED, ask, key_header
 from canaries import Canary, hatch
 

@@ -14,6 +14,7 @@ from typing import Self
 
 import httpx
 import msgspec
+
 from asking import STREAMED, ask, key_header
 
 LAST_WORDS = (b"data: [DONE]", b"message_stop", b"response.completed", b"finishReason")

@@ -16,7 +16,7 @@ PATIENCE_S = 20.0
 
 
 class Answer:
-    """What came back. `status` 0: no head came; `ended`: the body came to its proper end; `closed`: the gateway hung up."""
+    """What came back. `status` 0: no head came; `ended`: it came to its proper end; `closed`: the peer hung up."""
 
     def __init__(self) -> None:
         self.status = 0

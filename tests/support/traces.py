@@ -1,4 +1,4 @@
-"""Traces: finds what a call left behind, in the ledger and at the simulated provider, by a mark that the test gave it."""
+"""Traces: finds what a call left in the ledger and at the simulated provider, by a mark that the test gave it."""
 
 from __future__ import annotations
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import msgspec
 import psycopg
-from asking import price
 from psycopg.rows import dict_row
 
+from asking import price
 from stack import Stack
 
 _COLUMNS = (

@@ -15,6 +15,8 @@ from tollhouse.ledger.line import call_line
 from tollhouse.storage.postgres import DatabaseUrls
 
 AWAY_PAUSE_S = 1.0
+LINES_MAX = 20
+"""At each look, per workspace. Under load the view is a sample; `tollhouse calls tail` shows every call."""
 
 
 async def follow_calls(urls: DatabaseUrls, say: Callable[[str], None]) -> None:
@@ -23,7 +25,7 @@ async def follow_calls(urls: DatabaseUrls, say: Callable[[str], None]) -> None:
     while True:
         try:
             async with open_reach(urls, None) as reach:
-                async for row in reach.follow(began, patient=True):
+                async for row in reach.follow(began, patient=True, at_most=LINES_MAX):
                     say(call_line(row))
         except StorageError:
             # Away before anything could be followed: nothing has been said, so beginning again repeats nothing.

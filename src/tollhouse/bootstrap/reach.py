@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -52,6 +52,11 @@ class _Progress:
     def begin(self) -> datetime:
         """From where to read."""
         return max(self._since, self._newest - TAIL_OVERLAP)
+
+    def skip(self, now: datetime) -> None:
+        """Passes over what has come until now."""
+        self._since = self._newest = now
+        self.seen.clear()
 
     def take(self, rows: Collection[CallRow]) -> None:
         """Rows that were read; lets go of those that no poll will look back to."""
@@ -101,17 +106,20 @@ class Reach:
                 found += await sum_spend(connection, tenant, by, since, until)
         return merge_spend(found)
 
-    async def follow(self, since: datetime, *, patient: bool = False) -> AsyncIterator[CallRow]:
+    async def follow(
+        self, since: datetime, *, patient: bool = False, at_most: int | None = None
+    ) -> AsyncIterator[CallRow]:
         """Calls as the database takes them, from a moment on, without an end, each once.
 
-        StorageError if the database goes away; with `patient`, it is waited for instead.
+        StorageError if the database goes away; with `patient`, it is waited for instead. With `at_most`, of a flood
+        only so many are given at each look and the rest is passed over: nobody reads thousands of lines a second.
         """
         followed: dict[TenantId, _Progress] = {}
         polls = 0
         while True:
             try:
                 for tenant in self.names:
-                    for row in await self._new_of(tenant, followed.setdefault(tenant, _Progress(since))):
+                    for row in await self._new_of(tenant, followed.setdefault(tenant, _Progress(since)), at_most):
                         yield row
                 polls += 1
                 if polls % WORKSPACES_EVERY == 0:
@@ -121,10 +129,13 @@ class Reach:
                     raise
             await asyncio.sleep(FOLLOW_EVERY_S)
 
-    async def _new_of(self, tenant: TenantId, progress: _Progress) -> list[CallRow]:
+    async def _new_of(self, tenant: TenantId, progress: _Progress, at_most: int | None) -> list[CallRow]:
+        limit = at_most or PAGE_ROWS_MAX
         async with self.inside(tenant) as connection:
-            rows = await tail_calls(connection, tenant, progress.begin, seen=progress.seen, limit=PAGE_ROWS_MAX)
+            rows = await tail_calls(connection, tenant, progress.begin, seen=progress.seen, limit=limit)
         progress.take(rows)
+        if at_most is not None and len(rows) == at_most:
+            progress.skip(datetime.now(UTC))
         return rows
 
     async def _newest_of(self, tenant: TenantId, where: CallFilter, limit: int) -> list[CallRow]:

@@ -62,6 +62,14 @@ class EdgeProtocol(HttpToolsProtocol):
         """Whether the client reads slower than we write."""
         return bool(self.flow.write_paused)
 
+    def take_body(self) -> bytes | None:
+        """The whole body of the request, where all of it has come already; None where some has yet to come."""
+        cycle = self.active
+        if cycle.more_body or cycle.disconnected or cycle.waiting_for_100_continue:
+            return None
+        body, cycle.body = bytes(cycle.body), bytearray()
+        return body
+
     def start(self, status: int, lines: bytes, length: int | None) -> None:
         """Writes an answer's head, `lines` being its header lines; `length` None: the body is sent in chunks.
 

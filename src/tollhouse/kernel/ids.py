@@ -21,8 +21,8 @@ _VARIANT = "89ab"
 def call_id(unix_ms: int, randomness: bytes) -> CallId:
     """A UUIDv7 (RFC 9562) of a moment in Unix milliseconds and ten random bytes."""
     digits = randomness.hex()
-    # The variant's two bits leave two bits of this digit to chance.
-    return CallId(f"{unix_ms:012x}7{digits[:3]}{_VARIANT[randomness[2] & 3]}{digits[5:20]}")
+    # The variant's two bits leave two bits of this digit to chance: the fifth digit's, which are used nowhere else.
+    return CallId(f"{unix_ms:012x}7{digits[:3]}{_VARIANT[randomness[2] >> 4 & 3]}{digits[5:20]}")
 
 
 def request_id(call: CallId) -> str:

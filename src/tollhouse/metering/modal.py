@@ -8,7 +8,7 @@ begun seconds being whole ones.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import ceil, isfinite
+from math import ceil
 
 from tollhouse.metering.count import COUNT_END, NOTHING, Reader, without_zeros
 from tollhouse.metering.fees import fees_of
@@ -45,7 +45,7 @@ def split_transcription(usage: Mapping[str, object], items: Mapping[str, int]) -
     reader.note_unknown(KNOWN)
     fees = fees_of(reader, items)
     seconds = usage.get("seconds")
-    if isinstance(seconds, int | float) and isfinite(seconds) and 0 <= seconds < COUNT_END:
+    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds < COUNT_END:
         fees["audio_second"] = ceil(seconds)
     else:
         reader.flag(Flag.INVALID)

@@ -28,6 +28,9 @@ Aliases = Mapping[tuple[str, str], str]
 """(provider, name used) -> model of the book: a deployment's base model, a moving name."""
 
 
+NEAREST_MAX = 4096
+
+
 class PriceBook(msgspec.Struct, frozen=True, kw_only=True):
     """A version of the book with its indexes. Made by `build`; look-ups take the same time in a book of any size."""
 
@@ -37,6 +40,8 @@ class PriceBook(msgspec.Struct, frozen=True, kw_only=True):
     aliases: Aliases
     index: Mapping[tuple[str, str], tuple[Price, ...]]
     """(provider, model) -> its rows, the most particular and latest first."""
+    nearest: dict[tuple[str, str], tuple[tuple[Price, ...], str | None]] = {}
+    """Names that are not in the index, as they were resolved before; at most NEAREST_MAX, forgotten together."""
 
     @classmethod
     def build(cls, version: str, prices: Iterable[Price], aliases: Aliases | None = None) -> Self:
@@ -80,11 +85,20 @@ class PriceBook(msgspec.Struct, frozen=True, kw_only=True):
         rows = self.index.get((provider, model))
         if rows is not None:
             return rows, region
+        known = self.nearest.get((provider, model))
+        if known is None:
+            known = self._nearest(provider, model)
+            if len(self.nearest) >= NEAREST_MAX:
+                self.nearest.clear()
+            self.nearest[provider, model] = known
+        return known[0], region or known[1]
+
+    def _nearest(self, provider: str, model: str) -> tuple[tuple[Price, ...], str | None]:
         for name, named_region in candidates(provider, model):
             found = self.index.get((provider, name)) or self._aliased(provider, name)
             if found is not None:
-                return found, region or named_region
-        return (), region
+                return found, named_region
+        return (), None
 
     def _aliased(self, provider: str, name: str) -> tuple[Price, ...] | None:
         """Rows of the model that a configured alias stands for; an alias is followed once."""
@@ -123,7 +137,7 @@ def charge(usage: Usage, price: Price | None, *, book_version: str) -> Charge:
     """
     if usage.source is UsageSource.NONE:
         return Charge(status=PriceStatus.FREE, cost_nano_usd=0, book_version=book_version)
-    if price is None or usage.flags and Flag.UNMETERED in usage.flags:
+    if price is None or (usage.flags and Flag.UNMETERED in usage.flags):
         return Charge(status=PriceStatus.UNPRICED, cost_nano_usd=None, book_version=book_version)
     lines: list[ChargeLine] = []
     missing = [OTHER_MODEL] if usage.flags and Flag.OTHER_MODEL in usage.flags else []

@@ -102,6 +102,9 @@ class GenerateObserver:
         if loose is None:
             return False
         usage, error, candidates = (loose.get(name) for name in ("usageMetadata", "error", "candidates"))
+        feedback = loose.get("promptFeedback")
+        if isinstance(feedback, dict) and feedback.get("blockReason"):
+            self._ended = True
         self._names(loose.get("responseId"), loose.get("modelVersion"), usage if isinstance(usage, dict) else None)
         for candidate in candidates if isinstance(candidates, list) else ():
             if isinstance(candidate, dict):

@@ -120,6 +120,7 @@ class ChatObserver:
             if isinstance(choice, dict):
                 self._observe_loose(choice)
         return _Chunk(
+            choices=[] if choices == [] else None,
             usage=usage if isinstance(usage, dict) else None,
             model=model_name(loose.get("model")),
             id=response_id(loose.get("id")),
@@ -129,7 +130,7 @@ class ChatObserver:
 
     def _observe_loose(self, choice: dict[str, object]) -> None:
         index = choice.get("index")
-        if choice.get("finish_reason"):
+        if choice.get("finish_reason") and len(self._ended) < self.reported.choices:
             self._ended.add(index if isinstance(index, int) else 0)
         for name in ("delta", "message"):
             part = choice.get(name)

@@ -16,6 +16,7 @@ class _Request(msgspec.Struct, gc=False):
 
 
 _DECODER = msgspec.json.Decoder(_Request)
+_TEXT_OR_NUMBERS = msgspec.json.Decoder(str | list[str | int | list[int]] | None)
 
 
 def read_request(route: Route, body: bytes) -> Call | Refusal:
@@ -40,4 +41,10 @@ def read_request(route: Route, body: bytes) -> Call | Refusal:
 
 def _is_structured(value: bytes) -> bool:
     """Compatibles take images as objects in `input`; their bytes are no bound of their tokens."""
-    return value.startswith(b"[") and value[1:].lstrip(b" \t\r\n").startswith(b"{")
+    if b"{" not in value:
+        return False
+    try:
+        _TEXT_OR_NUMBERS.decode(value)
+    except msgspec.ValidationError:
+        return True
+    return False

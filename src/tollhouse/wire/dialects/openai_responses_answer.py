@@ -45,7 +45,7 @@ class _Event(msgspec.Struct, gc=False):
     item: _Item | None = None
     response: dict[str, object] | None = None
     error: dict[str, object] | None = None
-    code: str | None = None
+    code: object = None
 
 
 _EVENTS = msgspec.json.Decoder(_Event)

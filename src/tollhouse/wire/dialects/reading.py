@@ -83,10 +83,13 @@ def string_metadata(metadata: Mapping[str, object] | None) -> dict[str, str]:
 
 
 def has_other_kinds(raw: msgspec.Raw, plain: frozenset[str]) -> bool:
-    """Whether a list of typed objects has a type that is not one of the plain ones; a string is plain."""
+    """Whether a list of typed objects has a type that is not one of the plain ones; a string is plain.
+
+    An object where a list belongs may be taken for a list of one by somebody, so it is not plain.
+    """
     text = bytes(raw)
     if not text.startswith(b"["):
-        return False
+        return text.startswith(b"{")
     try:
         return any(item.type not in plain for item in _KINDS.decode(text))
     except msgspec.ValidationError:
