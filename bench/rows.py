@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from bench import empty
 from bench.process import BenchError, Process, module, resident_kb, settle_down, spent, tree
 from bench.stack import Gateway, Reference, Stack
 from bench.upstream import ANSWER_BYTES
@@ -33,6 +32,7 @@ from tollhouse.storage.secret_file import load_secret
 
 WARM_S = 1.0
 LONG_STREAMS = 2_000
+LEDGER_WAIT_S = 20.0
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,11 +47,18 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     keys: int = 10_000
 
 
+class StreamShape(msgspec.Struct, frozen=True, kw_only=True):
+    """So many streams at once, so many events each, so far apart."""
+
+    streams: int
+    pace_ms: int
+    events: int
+
+
 FULL = Plan(rounds=5, seconds=2.0, stream_seconds=4.0, open_streams=1_000, latency_seconds=8.0, settle_calls=20_000)
 QUICK = Plan(rounds=2, seconds=1.5, stream_seconds=4.0, open_streams=300, latency_seconds=4.0, settle_calls=5_000)
 
 Figures = dict[str, float]
-Arguments = tuple[object, ...]
 
 
 def per_call(stack: Stack, plan: Plan, *extra: object, gateways: Iterable[str] = ("plain", "tls")) -> Figures:
@@ -60,11 +67,9 @@ def per_call(stack: Stack, plan: Plan, *extra: object, gateways: Iterable[str] =
     for name in gateways:
         runs[name] = lambda name=name: gateway_calls(stack, stack.gateways[name], plan.seconds, name, *extra)
         if stack.nginx is not None:
-            runs[f"nginx_{name}"] = lambda name=name: reference_calls(
-                stack, stack.nginx, name, plan.seconds, "nginx_" + name, ANSWER_BYTES, *extra
-            )
+            runs[f"nginx_{name}"] = lambda name=name: nginx_calls(stack, name, plan.seconds, *extra)
     if not extra:
-        runs["empty"] = lambda: reference_calls(stack, stack.empty, "plain", plan.seconds, "empty", len(empty.BODY))
+        runs["empty"] = lambda: reference_calls(stack, stack.empty, "plain", plan.seconds, "empty")
     return alternate(runs, plan.rounds)
 
 
@@ -83,7 +88,10 @@ def gateway_calls(stack: Stack, gateway: Gateway, seconds: float, name: str, *ex
     keys = ("--gateway-key", gateway.key) if "--key" not in extra else ()
     arguments = [gateway.key if argument == "GATEWAY" else argument for argument in extra]
     before = spent(gateway.root)
-    said = load(stack, gateway.url, ANSWER_BYTES, "--seconds", seconds, *keys, *arguments)
+    try:
+        said = load(stack, gateway.url, ANSWER_BYTES, "--seconds", seconds, *keys, *arguments)
+    except BenchError as error:
+        raise BenchError(f"{error}\n{gateway.story()}") from error
     gateway.settle()
     used = spent(gateway.root).since(before)
     gateway.calls += int(said["done"])
@@ -95,16 +103,19 @@ def gateway_calls(stack: Stack, gateway: Gateway, seconds: float, name: str, *ex
     }
 
 
-def reference_calls(
-    stack: Stack, reference: Reference | None, url: str, seconds: float, name: str, answer_bytes: int, *extra: object
-) -> Figures:
+def reference_calls(stack: Stack, reference: Reference, url: str, seconds: float, name: str, *extra: object) -> Figures:
     """One round of the same through a reference."""
-    assert reference is not None
     arguments = ["sk-bench" if argument == "GATEWAY" else argument for argument in extra]
     before = spent(reference.root)
-    said = load(stack, reference.urls[url], answer_bytes, "--seconds", seconds, *arguments)
+    said = load(stack, reference.urls[url], reference.answer_bytes, "--seconds", seconds, *arguments)
     units = said["events"] or said["done"]
     return {name: spent(reference.root).since(before).own / units}
+
+
+def nginx_calls(stack: Stack, url: str, seconds: float, *extra: object) -> Figures:
+    """As `reference_calls`, through nginx."""
+    assert stack.nginx is not None, "asked for where there is none"
+    return reference_calls(stack, stack.nginx, url, seconds, f"nginx_{url}", *extra)
 
 
 def load(stack: Stack, url: str, answer_bytes: int, *arguments: object) -> Figures:
@@ -135,9 +146,7 @@ def per_event(stack: Stack, plan: Plan) -> Figures:
     for name in ("plain", "tls"):
         runs[name] = lambda name=name: gateway_calls(stack, stack.gateways[name], longer.seconds, name, *arguments)
         if stack.nginx is not None:
-            runs[f"nginx_{name}"] = lambda name=name: reference_calls(
-                stack, stack.nginx, name, longer.seconds, "nginx_" + name, ANSWER_BYTES, *arguments
-            )
+            runs[f"nginx_{name}"] = lambda name=name: nginx_calls(stack, name, longer.seconds, *arguments)
     return alternate(runs, longer.rounds)
 
 
@@ -145,31 +154,28 @@ def open_streams(stack: Stack, name: str, streams: int, pace_ms: int, events: in
     """Memory of so many open streams, and of a reference with the same; every event is counted."""
     gateway = stack.gateways[name]
     keys = ("--gateway-key", gateway.key)
-    found, said = held(stack, gateway.url, gateway.worker, streams, pace_ms, events, *keys)
+    shape = StreamShape(streams=streams, pace_ms=pace_ms, events=events)
+    found, said = held(stack, gateway.url, gateway.worker, shape, *keys)
     gateway.calls += int(said["done"])
     settle_down(gateway.root)
     figures = {f"{name}_kb": found, f"{name}_events_per_s": said["events"] / said["stream_s"]}
     if stack.nginx is not None and streams < LONG_STREAMS:
-        figures[f"nginx_{name}_kb"], _ = held(
-            stack, stack.nginx.urls[name], newest_child(stack.nginx.root), streams, pace_ms, events
-        )
+        figures[f"nginx_{name}_kb"], _ = held(stack, stack.nginx.urls[name], newest_child(stack.nginx.root), shape)
     return figures
 
 
-def held(
-    stack: Stack, url: str, pid: int, streams: int, pace_ms: int, events: int, *extra: object
-) -> tuple[float, Figures]:
+def held(stack: Stack, url: str, pid: int, shape: StreamShape, *extra: object) -> tuple[float, Figures]:
     """KiB a stream that a process holds at most while all are open, less what it held before; and the load's counts."""
     idle = resident_kb(pid)
-    arguments = ("--stream", "--once", "--connections", streams, "--pace-ms", pace_ms, "--events", events)
-    with load_process(stack, url, ANSWER_BYTES, *arguments, *extra) as process:
+    arguments = ("--stream", "--once", "--connections", shape.streams, "--pace-ms", shape.pace_ms)
+    with load_process(stack, url, ANSWER_BYTES, *arguments, "--events", shape.events, *extra) as process:
         if process.line() != "open":
             raise BenchError("the streams were not all open at once")
-        most, until = 0, time.monotonic() + pace_ms * events / 1000 * 0.6
+        most, until = 0, time.monotonic() + shape.pace_ms * shape.events / 1000 * 0.6
         while time.monotonic() < until:
             most = max(most, resident_kb(pid))
             time.sleep(0.25)
-        return (most - idle) / streams, checked(process.rest())
+        return (most - idle) / shape.streams, checked(process.rest())
 
 
 def newest_child(root: int) -> int:
@@ -289,8 +295,10 @@ def check_ledger(stack: Stack) -> int:
     """Every call that was answered is in the ledger, and none more; BenchError otherwise."""
     total = 0
     for name, gateway in stack.gateways.items():
-        gateway.settle()
-        shipped = calls_of(gateway)
+        # The counter is published once a second, so it may lag behind what is there.
+        deadline_s = time.monotonic() + LEDGER_WAIT_S
+        while (shipped := calls_of(gateway)) < gateway.calls and time.monotonic() < deadline_s:
+            time.sleep(0.2)
         if shipped != gateway.calls:
             raise BenchError(f"{name}: {gateway.calls} calls were answered, {shipped} are in the ledger")
         total += shipped

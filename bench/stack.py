@@ -19,7 +19,9 @@ from pathlib import Path
 
 import trustme
 
+from bench import empty
 from bench.process import BenchError, Cores, Process, module, move_database, settle_down, worker_of
+from bench.upstream import ANSWER_BYTES
 
 READY = "Calls appear here"
 START_S = 60.0
@@ -108,6 +110,11 @@ class Gateway:
             self._process = None
             self._log.write_text("")
 
+    def story(self) -> str:
+        """Whether it runs, and what it said last: for the message of a benchmark that failed."""
+        running = self._process is not None and self._process.running
+        return f"the gateway {'runs' if running else 'has ended'}; its last words: {self._log.read_text()[-1000:]}"
+
     def settle(self) -> None:
         """Waits until everything is shipped."""
         settle_down(self.root)
@@ -130,8 +137,8 @@ class Gateway:
 class Reference:
     """A process to compare with, and the addresses at which it answers."""
 
-    def __init__(self, process: Process, urls: Mapping[str, str]) -> None:
-        self.root, self.urls = process.pid, urls
+    def __init__(self, process: Process, urls: Mapping[str, str], answer_bytes: int) -> None:
+        self.root, self.urls, self.answer_bytes = process.pid, urls, answer_bytes
 
 
 class Stack:
@@ -169,7 +176,7 @@ class Stack:
         self.gateways = {name: self.gateway(f"gateway-{name}", url) for name, url in self.upstreams.items()}
         port = free_port()
         process = self._serve("uvicorn", self.cores.measured, module("bench.empty", port))
-        self.empty = Reference(process, {"plain": f"http://127.0.0.1:{port}/"})
+        self.empty = Reference(process, {"plain": f"http://127.0.0.1:{port}/"}, len(empty.BODY))
         wait_for(lambda: is_open(port), process.log)
         if shutil.which("nginx"):
             self.nginx = self._start_nginx(ports)
@@ -191,7 +198,8 @@ class Stack:
         command = ["nginx", "-p", str(directory), "-c", "nginx.conf", "-e", "error.log"]
         process = self._serve("nginx", self.cores.measured, command)
         wait_for(lambda: all(map(is_open, listening.values())), process.log)
-        return Reference(process, {name: f"http://127.0.0.1:{port}/" for name, port in listening.items()})
+        urls = {name: f"http://127.0.0.1:{port}/" for name, port in listening.items()}
+        return Reference(process, urls, ANSWER_BYTES)
 
     def _serve(self, name: str, core: int, command: list[str]) -> Process:
         process = Process(command, core, log=self.directory / f"{name}.log")

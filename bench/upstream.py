@@ -138,6 +138,7 @@ async def serve(options: argparse.Namespace) -> None:
 
 
 def main() -> None:
+    """Entry."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--certificate")

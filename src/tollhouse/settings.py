@@ -7,6 +7,7 @@ command line. Every scalar field has the environment name of its path: `limits.b
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from tollhouse.kernel.errors import ConfigError
 from tollhouse.kernel.secret import Secret
 
 PREFIX = "TOLLHOUSE_"
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -203,11 +205,18 @@ def _check(settings: Settings) -> None:
     for name in ("gateway_port", "console_port"):
         if not 0 <= getattr(settings, name) <= 65_535:
             raise ConfigError(f"{name} must be between 0 and 65535 (0 picks a free port)")
-    for section in (settings.limits, settings.journal):
+    if settings.log_level.lower() not in LOG_LEVELS:
+        raise ConfigError(f"log_level must be one of {', '.join(LOG_LEVELS)}")
+    for name, section in (("limits", settings.limits), ("journal", settings.journal)):
         for field in section.__struct_fields__:
-            value = getattr(section, field)
-            if not isinstance(value, str) and value <= 0:
-                raise ConfigError(f"{field} must be above 0")
+            _check_bound(f"{name}.{field}", getattr(section, field))
+    _check_bound("snapshot_max_age_s", settings.snapshot_max_age_s)
+
+
+def _check_bound(name: str, value: object) -> None:
+    # Written so that what is not a number is no bound either.
+    if isinstance(value, int | float) and not 0 < value < math.inf:
+        raise ConfigError(f"{name} must be a number above 0")
 
 
 def _read_credentials(providers: Mapping[str, ProviderSetting], environment: Mapping[str, str]) -> dict[str, Secret]:

@@ -26,8 +26,9 @@ def request(
     method: str = "POST",
     path: bytes = b"/v1/a",
     head_too_long: bool = False,
+    whole: bytes | None = None,
 ) -> Request:
-    """A request whose body comes in these pieces; b'gone' is where the client leaves."""
+    """A request whose body comes in these pieces, or came whole; b'gone' is where the client leaves."""
     left = list(pieces)
 
     async def receive() -> Mapping[str, Any]:
@@ -41,7 +42,7 @@ def request(
         "raw_path": path,
         "query_string": b"a=1",
         "headers": list(headers),
-        "tollhouse.edge": SimpleNamespace(head_too_long=head_too_long),
+        "tollhouse.edge": SimpleNamespace(head_too_long=head_too_long, take_body=lambda: whole),
     }
     return request_of(scope, receive, 5.0)
 
@@ -57,12 +58,14 @@ async def test_a_body_within_the_bound_is_put_together(pieces: list[bytes]) -> N
     """However it is cut."""
     body = b"".join(pieces)
     assert await read(request(pieces, JSON)) == (body, len(body))
+    assert await read(request([], JSON, whole=body)) == (body, len(body))
 
 
 @pytest.mark.parametrize(
     ("bad", "code"),
     [
         (request([b"a" * 6, b"a" * 5], JSON), RefusalCode.TOO_LARGE),
+        (request([b""], JSON, whole=b"a" * 11), RefusalCode.TOO_LARGE),
         (request([], JSON, (b"content-length", b"11")), RefusalCode.TOO_LARGE),
         (request([], JSON, head_too_long=True), RefusalCode.TOO_LARGE),
         (request([], JSON, (b"content-encoding", b"gzip")), RefusalCode.BAD_REQUEST),

@@ -20,7 +20,15 @@ def recordings_folder() -> Path | None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Says so when the recorded answers were not read."""
+    """Says how many streams were cut at every byte, and so when the recorded answers were not read."""
+    cut = [
+        amount
+        for report in terminalreporter.stats.get("passed", [])
+        for name, amount in getattr(report, "user_properties", ())
+        if name == "cut_bytes" and report.when == "call"
+    ]
+    if cut:
+        terminalreporter.write_line(f"wire: {len(cut)} streams read the same when cut at each of {sum(cut):,} bytes")
     if recordings_folder() is None:
         terminalreporter.write_line(
             f"wire: no recorded answers ({RECORDINGS_VARIABLE} names no folder); generated ones alone were read",

@@ -19,6 +19,7 @@ REVEALS: dict[str, str] = {
 # Edges at which a fault of any kind is turned into an outcome.
 CATCHES: dict[str, str] = {
     "src/tollhouse/gateway/pipeline.py::corridor": "a defect ends one call, not the worker",
+    "src/tollhouse/gateway/upstream.py::Connection": "what a sink raises is raised again where its call waits",
     "src/tollhouse/ledger/delivery.py::Delivery": "a defect at the database's edge must not end the shipping",
 }
 WIDE = frozenset(("Exception", "BaseException"))

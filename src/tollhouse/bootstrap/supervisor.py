@@ -97,8 +97,6 @@ class Supervisor:
         try:
             for directory in (self._settings.data_dir, self._run_dir, self._log.parent):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for old in self._run_dir.glob("metrics-*"):
-                old.unlink(missing_ok=True)
             descriptor = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as error:
             raise ConfigError(f"cannot use the data directory {self._settings.data_dir}: {error.strerror}") from error
@@ -152,6 +150,9 @@ class Supervisor:
     async def _start_workers(
         self, stack: AsyncExitStack, settings: Settings, urls: DatabaseUrls, listener: socket.socket
     ) -> None:
+        # Not before the directory is known to be ours: the counts of a Tollhouse that runs over it must not be lost.
+        for old in self._run_dir.glob("metrics-*"):
+            old.unlink(missing_ok=True)
         stack.push_async_callback(self._stop_workers)
         self._wire_settings = to_wire(settings)
         self._gateway_dsn = urls.gateway

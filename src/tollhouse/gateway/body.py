@@ -19,9 +19,11 @@ async def read_body(record: CallRecord, request: Request, limits: Limits) -> byt
     """All of the body; RefusedError if it is too large, too slow or encoded, ClientGoneError if the client leaves."""
     _check_head(request, limits)
     whole = request.edge.take_body()
-    if whole is not None and len(whole) <= limits.body_bytes_max:
+    if whole is not None:
         # The ordinary case: the body came with the head.
         record.request_bytes = len(whole)
+        if len(whole) > limits.body_bytes_max:
+            raise RefusedError(too_large(limits))
         return whole
     parts: list[bytes] = []
     size = 0

@@ -49,6 +49,7 @@ async def corridor(plane: Plane, request: Request) -> None:
     except RefusedError as refused:
         _answer(plane, request, family, refused.refusal)
     except ClientGoneError:
+        # Its record is closed, and there is nobody to answer.
         pass
     except GatewayStoppingError:
         _answer(plane, request, family, STOPPING)

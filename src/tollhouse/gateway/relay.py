@@ -121,10 +121,30 @@ class Relay:
     async def _pass_on(self) -> None:
         if not self._started:
             self._start()
-        while data := await self._next():
-            passed = self._observe(data)
-            if passed and not self._record.client_gone:
-                await self._write(passed)
+        self._answer.flow_into(self._push)
+        while not await self._answer.flowed():
+            await self._until_client_reads()
+            self._answer.resume()
+
+    def _push(self, data: bytes) -> None:
+        """One piece of a stream, as it comes: observed, written, and that is all, for it happens for every event."""
+        record = self._record
+        now_s = self._answer.now_s()
+        if record.ttft_ms is None:
+            record.first_byte(now_s)
+        record.waits(Phase.EVENT, now_s + self._idle_s)
+        passed = self._observe(data)
+        if passed and not record.client_gone:
+            record.response_bytes += len(passed)
+            self._edge.write(passed)
+            if self._edge.blocked:
+                self._answer.halt()
+
+    async def _until_client_reads(self) -> None:
+        """The client reads slower than the provider writes: nothing more is taken from the provider meanwhile."""
+        self._record.waits(Phase.CLIENT, self._answer.now_s() + self._idle_s)
+        await self._edge.writable()
+        self._record.waits(Phase.EVENT, self._answer.now_s() + self._idle_s)
 
     async def _next(self) -> bytes:
         record = self._record
@@ -145,9 +165,7 @@ class Relay:
     async def _write(self, data: bytes) -> None:
         record, edge = self._record, self._edge
         if edge.blocked:
-            record.waits(Phase.CLIENT, self._answer.now_s() + self._idle_s)
-            await edge.writable()
-            record.waits(Phase.EVENT, self._answer.now_s() + self._idle_s)
+            await self._until_client_reads()
         edge.write(data)
         record.response_bytes += len(data)
 

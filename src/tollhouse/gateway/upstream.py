@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol, cast
 
 import httptools
@@ -27,6 +28,7 @@ JOINED_WRITE_BYTES_MAX = 64 * 1024
 ANSWER_HEAD_BYTES_MAX = 128 * 1024
 
 Header = tuple[bytes, bytes]
+Sink = Callable[[bytes], None]
 
 
 class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +134,9 @@ class Connection(asyncio.Protocol):
         self._keep_alive = False
         self._error: ProviderError | None = None
         self._active = False
+        self._sink: Sink | None = None
+        self._fault: Exception | None = None
+        self._halted = False
         self.sent = False
 
     async def exchange(self, request: UpstreamRequest) -> Connection:
@@ -170,14 +175,58 @@ class Connection(asyncio.Protocol):
         """The whole body, where all of it has come already; None where some has yet to come."""
         return self._take() if self._complete else None
 
-    def _take(self) -> bytes:
-        chunks, self._chunks = self._chunks, []
-        self._buffered = 0
+    def flow_into(self, sink: Sink) -> None:
+        """From now on each piece of the body goes to `sink` as it comes, without a task being woken for it."""
+        self._sink = sink
+        if self._chunks:
+            self._push(self._take())
+
+    async def flowed(self) -> bool:
+        """True when the body has come to its proper end, False when `halt` was called meanwhile.
+
+        ProviderError where it ended otherwise; what the sink raised, where it did.
+        """
+        while not self._halted:
+            if self._fault is not None:
+                raise self._fault
+            if self._complete:
+                return True
+            if self._error is not None:
+                raise self._error
+            await self._wait()
+        self._halted = False
+        return False
+
+    def halt(self) -> None:
+        """Reads no more of the body until `resume`, and wakes who waits in `flowed`."""
+        self._halted = True
+        if not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def resume(self) -> None:
+        """Reads on."""
         if self._paused:
-            # Also behind a complete body: a connection that goes back to the pool must hear what comes next.
             self._paused = False
             if self._transport is not None:
                 self._transport.resume_reading()
+
+    def _push(self, data: bytes) -> None:
+        assert self._sink is not None, "pushed without a sink"
+        try:
+            self._sink(data)
+        except Exception as error:
+            # Raised here it would end as an error of the parser; it is raised again where the call waits.
+            self._fault = error
+            self.close()
+            self._wake()
+
+    def _take(self) -> bytes:
+        chunks, self._chunks = self._chunks, []
+        self._buffered = 0
+        # Also behind a complete body: a connection that goes back to the pool must hear what comes next.
+        self.resume()
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def _wait(self) -> None:
@@ -207,6 +256,8 @@ class Connection(asyncio.Protocol):
             return
         self._active = False
         self._parser = None
+        self._sink = None
+        self.resume()
         if self._complete and self.usable and self._keep_alive and self._framed:
             self._pool.give_back(self)
         else:
@@ -285,6 +336,9 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     def on_body(self, body: bytes) -> None:
+        if self._sink is not None:
+            self._push(body)
+            return
         self._chunks.append(body)
         self._buffered += len(body)
         if self._buffered > self._buffer_bytes_max and not self._paused and self._transport is not None:
