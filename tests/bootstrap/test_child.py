@@ -17,8 +17,8 @@ pytestmark = pytest.mark.anyio
 READY = """
 import json, os, sys
 spec = sys.stdin.readline().strip()
-print(json.dumps({"spec": spec, "environment": dict(os.environ), "arguments": sys.argv[1:]}), flush=True)
 print("a word on standard error", file=sys.stderr, flush=True)
+print(json.dumps({"spec": spec, "environment": dict(os.environ), "arguments": sys.argv[1:]}), flush=True)
 sys.stdin.read()
 """
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
@@ -47,8 +47,8 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 async def test_only_what_holds_no_secret_is_inherited() -> None:
     """By a list of what may, since nobody can list what may not."""
-    given = {name: "x" for name in KEPT_VARIABLES} | {"DATABASE_URL": "x", "AWS_SECRET_ACCESS_KEY": "x"}
-    assert scrubbed(given) == {name: "x" for name in KEPT_VARIABLES}
+    given = dict.fromkeys(KEPT_VARIABLES, "x") | {"DATABASE_URL": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+    assert scrubbed(given) == dict.fromkeys(KEPT_VARIABLES, "x")
 
 
 async def test_it_says_its_first_line_when_it_is_ready(make: Make, environment: dict[str, str], tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import psycopg
 import pytest
-from bookings import closed, payload
 
+from bookings import closed, payload
 from tollhouse.bootstrap.database import LedgerGate
 from tollhouse.kernel.errors import BatchRejectedError, StorageError
 from tollhouse.storage.postgres import DatabaseUrls

@@ -9,8 +9,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from bookings import OTHER_TENANT, closed, settle
 
+from bookings import OTHER_TENANT, closed, settle
 from tollhouse.bootstrap.live import follow_calls
 from tollhouse.identity.store import create_workspace
 from tollhouse.kernel.ids import request_id

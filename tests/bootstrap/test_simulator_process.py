@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -34,4 +35,4 @@ def test_it_says_its_port_and_ends_with_its_supervisor(simulator: subprocess.Pop
         assert answer.status == 200
     assert simulator.poll() is None
     simulator.stdin.close()
-    assert simulator.wait(10) == 0
+    assert simulator.wait(10) == -signal.SIGTERM

@@ -21,7 +21,7 @@ PRICE = Price(
     source="test",
     retrieved="2026-11-21",
 )
-"""A token in costs 4000 nano-USD at most, twice the rate, where it is written to a cache for an hour; one out 10,000."""
+"""A token in costs at most 4000 nano-USD, twice the rate, written to a cache for an hour; one out 10,000."""
 ROUNDING_NANO_USD = 100
 """More than a nano-dollar for each line of a bill."""
 

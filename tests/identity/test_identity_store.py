@@ -10,7 +10,16 @@ import pytest
 
 from tollhouse.identity.keys import NewKey, make_key
 from tollhouse.identity.pepper import Peppers, load_peppers
-from tollhouse.identity.store import KeyDraft, KeyRow, create_key, list_keys, revoke_key
+from tollhouse.identity.store import (
+    KeyDraft,
+    KeyRow,
+    WorkspaceName,
+    create_key,
+    create_workspace,
+    list_keys,
+    list_workspaces,
+    revoke_key,
+)
 from tollhouse.kernel.ids import DEFAULT_TENANT, KeyId, TenantId
 from tollhouse.kernel.refusal import Refusal, RefusalCode
 from tollhouse.storage.postgres import DatabaseUrls, RecordRejectedError, single_tenant_transaction
@@ -96,3 +105,12 @@ async def test_same_id_twice_is_rejected(database: DatabaseUrls, new_key: NewKey
     await created(database, new_key, peppers)
     with pytest.raises(RecordRejectedError, match="creating a gateway key"):
         await created(database, new_key, peppers)
+
+
+async def test_workspaces_are_listed_in_the_order_of_their_making(database: DatabaseUrls) -> None:
+    """For the operator, who sees all of them; a name is given once."""
+    made = await create_workspace(database.owner, OTHER_TENANT, "other")
+    assert made == WorkspaceName(tenant_id=OTHER_TENANT, name="other")
+    assert await create_workspace(database.owner, TenantId("00000000-0000-7000-8000-0000000000fe"), "other") is None
+    listed = await list_workspaces(database.owner)
+    assert [workspace.tenant_id for workspace in listed] == [DEFAULT_TENANT, OTHER_TENANT]

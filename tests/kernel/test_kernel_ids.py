@@ -36,6 +36,13 @@ def test_ids_of_one_moment_differ_where_their_randomness_does(first: bytes, seco
     assert (call_id(0, first) == call_id(0, second)) is (kept(first) == kept(second))
 
 
+@pytest.mark.parametrize("bit", range(80))
+def test_each_bit_that_has_room_changes_the_id(bit: int) -> None:
+    """Flipped alone: two digits are the version's and the variant's, so six bits of the 80 have no room."""
+    flipped = (1 << bit).to_bytes(10, "big")
+    assert (call_id(0, flipped) != call_id(0, bytes(10))) is not (62 <= bit < 68)
+
+
 def kept(randomness: bytes) -> tuple[int, int]:
     """The bits that an id has room for."""
     value = int.from_bytes(randomness, "big")
@@ -52,6 +59,15 @@ def test_an_id_is_read_in_every_form() -> None:
     made = call_id(1_774_521_000_000, bytes(range(10)))
     for form in (request_id(made), made, str(UUID(made)), made.upper()):
         assert parse_request_id(form) == made
+
+
+@given(unix_ms=MOMENTS, randomness=RANDOMNESS, upper=st.booleans())
+def test_any_id_is_read_back_in_every_form(unix_ms: int, randomness: bytes, upper: bool) -> None:
+    """As shown, as a UUID with dashes, and in capitals; its start stays what it was."""
+    made = call_id(unix_ms, randomness)
+    for form in (made, str(UUID(made)), f"{UUID(made)}".upper() if upper else request_id(made)):
+        read = parse_request_id(form)
+        assert (read, started_ms(read)) == (made, unix_ms)
 
 
 @pytest.mark.parametrize("text", ["", "req_", "req_12", "x" * 32, "req_" + "0" * 33, "０" * 32])

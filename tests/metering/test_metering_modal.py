@@ -72,8 +72,14 @@ def test_cached_parts_of_a_realtime_answer_have_their_own_units() -> None:
     }
     split = split_realtime(usage, {})
     assert split.units == {
-        **{"text_in": 30, "audio_in": 20, "image_in": 5, "read": 20, "audio_read": 20, "image_read": 5},
-        **{"text_out": 5, "audio_out": 15},
+        "text_in": 30,
+        "audio_in": 20,
+        "image_in": 5,
+        "read": 20,
+        "audio_read": 20,
+        "image_read": 5,
+        "text_out": 5,
+        "audio_out": 15,
     }
     assert (split.read, split.flags) == (45, ())
 

@@ -11,7 +11,10 @@ from tollhouse.metering.openai import split_chat, split_plain_chat, split_respon
 @pytest.mark.parametrize(
     ("usage", "units"),
     [
-        ({"prompt_cache_hit_tokens": 7, "prompt_cache_miss_tokens": 3, "completion_tokens": 2}, {"input": 3, "read": 7}),
+        (
+            {"prompt_cache_hit_tokens": 7, "prompt_cache_miss_tokens": 3, "completion_tokens": 2},
+            {"input": 3, "read": 7},
+        ),
         ({"completion_tokens": 2, "total_tokens": 12}, {"input": 10}),
         ({"prompt_tokens": 10, "completion_tokens": 2, "cached_tokens": 4}, {"input": 6, "read": 4}),
         ({"prompt_tokens": 10, "completion_tokens": 2, "cache_write_tokens": 4}, {"input": 6, "write": 4}),

@@ -46,7 +46,10 @@ def test_a_stream_tells_its_usage_only_to_who_asked(fields: dict[str, object], a
 
 def test_options_with_a_key_twice_are_refused_in_every_spelling() -> None:
     """Given options that two readers would read in two ways, when read, then they are refused, escapes seen through."""
-    for options in ('{"include_usage":true,"include_usage":true}', '{"include_usage":true,"include\\u005fusage":false}'):
+    for options in (
+        '{"include_usage":true,"include_usage":true}',
+        '{"include_usage":true,"include\\u005fusage":false}',
+    ):
         refusal = chat(f'{{"model":"m","stream":true,"stream_options":{options}}}'.encode())
         assert isinstance(refusal, Refusal)
         assert refusal.message == "`stream_options` has the same key twice"

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from figures import FULL
 from generated_recordings import GENERATED as ANSWERS_OF_PROVIDERS
-
 from tollhouse.wire.call import Call, Dialect, Reported
 from tollhouse.wire.dialects import answer_reader
 

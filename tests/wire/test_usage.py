@@ -69,7 +69,7 @@ def test_what_is_no_object_is_none() -> None:
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=40),
     lambda inner: st.lists(inner, max_size=8) | st.dictionaries(st.text("ab_ .é", max_size=70), inner, max_size=8),
-    max_leaves=25,
+    max_leaves=12,
 )
 
 

@@ -282,12 +282,17 @@ class Connection(asyncio.Protocol):
             # Bytes that nobody asked for: whatever they are, the connection is not in a state to be used again.
             self.close()
             return
+        if not self._head_done:
+            # Counted by what arrives, not by field: it is asked for every answer, and told by very few.
+            self._head_bytes += len(data)
         try:
             parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._fail("the provider switched protocols")
         except httptools.HttpParserError:
             self._fail("the provider's answer is not HTTP")
+        if not self._head_done and self._head_bytes > ANSWER_HEAD_BYTES_MAX:
+            self._fail("the head of the provider's answer is too long")
 
     def eof_received(self) -> bool:
         self.connection_lost(None)
@@ -316,15 +321,15 @@ class Connection(asyncio.Protocol):
     # httptools callbacks
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > ANSWER_HEAD_BYTES_MAX:
-            self._fail("the head of the provider's answer is too long")
         self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         assert self._parser is not None
         self.status = self._parser.get_status_code()
         if self.status < 200 or self._error is not None:
+            return
+        if self._head_bytes > ANSWER_HEAD_BYTES_MAX and self._is_head_too_long():
+            self._fail("the head of the provider's answer is too long")
             return
         self._framed = self.status in (204, 304) or any(
             name == b"content-length" or (name == b"transfer-encoding" and b"chunked" in value.lower())
@@ -334,6 +339,9 @@ class Connection(asyncio.Protocol):
         if self._bodiless:
             self._complete, self._framed = True, False
         self._wake()
+
+    def _is_head_too_long(self) -> bool:
+        return sum(len(name) + len(value) for name, value in self.headers) > ANSWER_HEAD_BYTES_MAX
 
     def on_body(self, body: bytes) -> None:
         if self._sink is not None:
