@@ -51,7 +51,7 @@ async def test_rows_go_in_one_batch_and_only_new_ones_count(
 
 @pytest.mark.parametrize("bad", [(0,), (6,), (2, 3), (0, 3, 6), tuple(range(7))])
 async def test_each_bad_row_stands_alone_and_the_others_are_settled(
-    delivery: Delivery, fake_database: Any, records: Any, rows: list[bytes], tmp_path: Path, events: Any, bad: Any
+    delivery: Delivery, fake_database: Any, records: Any, rows: list[bytes], tmp_path: Path, bad: tuple[int, ...]
 ) -> None:
     """Given rows that are never taken, anywhere in a batch, when sent, then just they are set aside, byte for byte."""
     fake_database.poisoned = {records.call(number) for number in bad}
@@ -59,8 +59,16 @@ async def test_each_bad_row_stands_alone_and_the_others_are_settled(
     letters = set_aside(tmp_path)
     assert [msgspec.json.encode(letter["row"]) for letter in letters] == [rows[number] for number in bad]
     assert {letter["reason"] for letter in letters} == {"a value is out of range"}
-    assert events.names["shipper.row_rejected"] == len(bad)
     assert set(fake_database.rows) == {records.call(number) for number in range(7) if number not in bad}
+
+
+async def test_every_dead_letter_is_told(
+    delivery: Delivery, fake_database: Any, records: Any, rows: list[bytes], events: Any
+) -> None:
+    """Given several bad rows in one batch, when they are set aside, then each is an event of its own."""
+    fake_database.poisoned = {records.call(1), records.call(5)}
+    await delivery.send(rows)
+    assert events.names["shipper.row_rejected"] == 2
 
 
 async def test_the_dead_letter_file_is_appended_to_and_is_the_owners(

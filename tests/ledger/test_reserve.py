@@ -80,7 +80,7 @@ def test_the_file_outlives_its_owner(reserve: Reserve, path: Path) -> None:
 def test_no_space_is_an_error_and_nothing_is_taken_for_set_aside(tmp_path: Path) -> None:
     """Given more than any disk has, when filled, then it fails, and nothing is left to release."""
     greedy = Reserve(tmp_path / "greedy", 1 << 62)
-    with pytest.raises(OSError, match="large|space"):
+    with pytest.raises(OSError, match=r"large|space"):
         greedy.fill()
     assert greedy.left == 0
     greedy.close()

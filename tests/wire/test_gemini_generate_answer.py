@@ -35,7 +35,7 @@ def observed(*pieces: object) -> Reported:
     ],
 )
 def test_a_reason_ends_an_answer(piece: object, finished: bool) -> None:
-    """Given a piece with or without a reason to end, in documented and odd shapes, when the body ends, then it tells."""
+    """Given a piece with or without a reason to end, in any shape, when the body ends, then that tells."""
     assert observed(piece).finished is finished
 
 

@@ -11,7 +11,8 @@ import re
 _MODEL = re.compile(r"[A-Za-z0-9@~_][A-Za-z0-9._:/@+~-]{0,199}")
 _RESPONSE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/=+-]{0,199}")
 _TIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
-_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
+_CODE = re.compile(r"[A-Za-z_.]{1,64}|[0-9]{1,6}")
+"""Words or a number: no key is without both digits and letters, so that none can pass as a code."""
 
 
 def is_model(value: str) -> bool:

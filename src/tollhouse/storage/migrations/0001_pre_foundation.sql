@@ -108,7 +108,8 @@ FOR EACH STATEMENT EXECUTE FUNCTION th.configuration_changed();
 CREATE TRIGGER gateway_keys_changed AFTER INSERT OR UPDATE OR DELETE ON th.gateway_keys
 FOR EACH STATEMENT EXECUTE FUNCTION th.configuration_changed();
 
--- STABLE: the version and the rows are of one snapshot. A key ended longer ago than a day is as good as unknown.
+-- STABLE: the version and the rows are of one snapshot. A revoked key is left out, so that no host's
+-- clock can keep it alive; one that expired longer ago than a day is as good as unknown.
 CREATE FUNCTION th.load_snapshot(since bigint) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -133,10 +134,11 @@ BEGIN
                 'key_id', k.key_id, 'tenant_id', k.tenant_id, 'name', k.name,
                 'secret_hmac', replace(encode(k.secret_hmac, 'base64'), E'\n', ''), 'pepper_version', k.pepper_version,
                 'fixed_labels', k.fixed_labels, 'default_labels', k.default_labels, 'providers', k.providers,
-                'valid_to', least(k.expires_at, k.revoked_at))), '[]')
+                'valid_to', k.expires_at)), '[]')
             FROM th.gateway_keys k
             WHERE k.valid_to IS NULL
-              AND coalesce(least(k.expires_at, k.revoked_at) > now() - interval '1 day', true)))::text;
+              AND k.revoked_at IS NULL
+              AND coalesce(k.expires_at > now() - interval '1 day', true)))::text;
 END
 $$;
 REVOKE ALL ON FUNCTION th.load_snapshot(bigint) FROM PUBLIC;
