@@ -22,7 +22,7 @@ from tollhouse.settings import (
     to_wire,
 )
 
-HOME = {"HOME": "/home/ada"}
+HOME = {"HOME": "/at/home"}
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def file(tmp_path: Path) -> Any:
 def test_defaults_need_nothing() -> None:
     """One worker a core, and the data where the platform keeps such."""
     settings = load(HOME)
-    assert settings.data_dir == Path("/home/ada/.local/share/tollhouse")
+    assert settings.data_dir == Path("/at/home/.local/share/tollhouse")
     assert settings.workers == os.cpu_count()
     assert (settings.host, settings.gateway_port, settings.limits) == ("127.0.0.1", 8080, Limits())
     assert default_data_dir({"XDG_DATA_HOME": "/data"}) == Path("/data/tollhouse")

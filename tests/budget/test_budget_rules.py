@@ -35,9 +35,14 @@ def call(dialect: Dialect = Dialect.OPENAI_CHAT, **fields: Any) -> Call:
         provider=None,
         upstream_path="/v1/chat/completions",
     )
-    return Call(
-        **({"route": route, "model": "m", "stream": False, "body": bytes(100), "max_output_tokens": 50} | fields)
-    )
+    facts: dict[str, Any] = {
+        "route": route,
+        "model": "m",
+        "stream": False,
+        "body": bytes(100),
+        "max_output_tokens": 50,
+    }
+    return Call(**(facts | fields))
 
 
 @pytest.mark.parametrize(

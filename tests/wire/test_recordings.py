@@ -154,6 +154,7 @@ def test_usage_is_the_recorded_one_and_bytes_pass(call_of: Callable[..., Call], 
         assert read(call, answer, places) == (data, whole)
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("answer", STREAMS.values(), ids=list(STREAMS))
 def test_every_byte_of_a_stream_may_be_a_cut(
     call_of: Callable[..., Call], answer: dict[str, Any], record_property: Callable[[str, object], None]

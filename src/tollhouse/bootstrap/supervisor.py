@@ -22,6 +22,7 @@ import msgspec
 
 from tollhouse.bootstrap.child import Child, ChildFailedError
 from tollhouse.bootstrap.demo import Demo, prepare_demo, write_demo_file
+from tollhouse.bootstrap.ending import end_tasks
 from tollhouse.bootstrap.live import follow_calls
 from tollhouse.bootstrap.worker import WorkerSpec
 from tollhouse.kernel.errors import ConfigError, StorageError
@@ -247,8 +248,7 @@ class Supervisor:
         listener.close()
         log("supervisor.stopping")
         self._say("stopping: open calls finish, what is recorded is shipped …")
-        follower.cancel()
-        await asyncio.gather(follower, return_exceptions=True)
+        await end_tasks([follower])
 
     async def _step(self, what: str, work: Awaitable[Done]) -> Done:
         began_s = time.monotonic()

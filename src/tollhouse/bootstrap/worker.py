@@ -19,6 +19,7 @@ import msgspec
 import uvloop
 
 from tollhouse.bootstrap.database import LedgerGate
+from tollhouse.bootstrap.ending import end_tasks
 from tollhouse.gateway.app import GatewayApp
 from tollhouse.gateway.dialing import Dialer
 from tollhouse.gateway.edge import EdgeProtocol, listen
@@ -148,9 +149,7 @@ class Worker:
     async def _close(self) -> None:
         self.plane.upstream.close()
         shipped = await self.shipper.drain(SHIP_AT_STOP_S)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(self._tasks)
         self.sync.stop()
         self.journal.close()
         self._measure_once()

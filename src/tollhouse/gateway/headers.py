@@ -52,7 +52,11 @@ def upstream_head(
     dropped = _union(NEVER_UPSTREAM, carriers)
     if b"connection" in fields:
         dropped |= _named_by_connection(received, fields)
-    lines = [b"%b: %b\r\n" % field for field in received if field[0] not in dropped and not _is_ours(field[0])]
+    lines = [
+        b"%b: %b\r\n" % field
+        for field in received
+        if field[0] not in dropped and (field[0][:2] != b"x-" or not field[0].startswith(OWN_PREFIXES))
+    ]
     lines.append(b"accept-encoding: %b\r\n" % _accepted_encoding(fields.get(b"accept-encoding"), call))
     if credential is not None:
         lines.append(b"%b: %b\r\n" % credential)
@@ -64,11 +68,13 @@ def answer_head(received: Collection[Header], fields: Mapping[bytes, bytes]) -> 
     dropped = NEVER_BACK
     if b"connection" in fields:
         dropped |= _named_by_connection(received, fields)
-    return b"".join([b"%b: %b\r\n" % field for field in received if field[0] not in dropped and not _is_ours(field[0])])
-
-
-def _is_ours(name: bytes) -> bool:
-    return name[:2] == b"x-" and name.startswith(OWN_PREFIXES)
+    return b"".join(
+        [
+            b"%b: %b\r\n" % field
+            for field in received
+            if field[0] not in dropped and (field[0][:2] != b"x-" or not field[0].startswith(OWN_PREFIXES))
+        ]
+    )
 
 
 def _named_by_connection(received: Collection[Header], fields: Mapping[bytes, bytes]) -> frozenset[bytes]:

@@ -57,6 +57,7 @@ class Metrics:
         self.state = WorkerState()
         for name, (_, labels) in COUNTERS.items():
             self.state.counters[name] = {} if labels else {"": 0}
+        self._calls = self.state.counters["tollhouse_calls"]
 
     def count(self, name: str, amount: int = 1, *labels: str) -> None:
         series = self.state.counters[name]
@@ -65,7 +66,7 @@ class Metrics:
 
     def call(self, dialect: str, outcome: str, latency_ms: int) -> None:
         """One call that ended."""
-        series = self.state.counters["tollhouse_calls"]
+        series = self._calls
         key = f"{dialect}|{outcome}"
         series[key] = series.get(key, 0) + 1
         self.state.latency_sum_ms += latency_ms

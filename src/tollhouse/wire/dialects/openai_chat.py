@@ -99,10 +99,13 @@ def _is_ambiguous(options: bytes) -> bool:
 
 def _is_referenced(messages: list[_Message] | tuple[()]) -> bool:
     """Media count too, inline or not: their size in bytes is no bound of their size in tokens."""
-    return any(
-        bytes(message.audio) != b"null" or has_other_kinds(message.content, _PLAIN_PARTS) for message in messages
-    )
+    for message in messages:
+        if message.audio is not NULL and bytes(message.audio) != b"null":
+            return True
+        if has_other_kinds(message.content, _PLAIN_PARTS):
+            return True
+    return False
 
 
 def _has_server_tools(tools: list[Kind] | None) -> bool:
-    return any(tool.type not in _CLIENT_TOOLS for tool in tools or ())
+    return bool(tools) and any(tool.type not in _CLIENT_TOOLS for tool in tools or ())

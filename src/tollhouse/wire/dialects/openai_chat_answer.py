@@ -90,9 +90,9 @@ class ChatObserver:
             note(self.reported, "answer_unreadable")
             return
         self._observe(completion)
-        self.reported.output_bytes += sum(
-            _delta_bytes(choice.message) for choice in completion.choices or () if choice.message is not None
-        )
+        for choice in completion.choices or ():
+            if choice.message is not None:
+                self.reported.output_bytes += _delta_bytes(choice.message)
         self.reported.finished = True
 
     def end(self) -> None:

@@ -87,11 +87,12 @@ def has_other_kinds(raw: msgspec.Raw, plain: frozenset[str]) -> bool:
 
     An object where a list belongs may be taken for a list of one by somebody, so it is not plain.
     """
-    text = bytes(raw)
-    if not text.startswith(b"["):
-        return text.startswith(b"{")
+    first = bytes(memoryview(raw)[:1])
+    if first != b"[":
+        # A string, which may be long: it is not even copied.
+        return first == b"{"
     try:
-        return any(item.type not in plain for item in _KINDS.decode(text))
+        return any(item.type not in plain for item in _KINDS.decode(raw))
     except msgspec.ValidationError:
         return True
 
