@@ -98,6 +98,8 @@ def load(
 ) -> Settings:
     """Settings from file, environment and command line; ConfigError names the value and what it should be."""
     values = _read_file(config_file) if config_file else {}
+    if "credentials" in values:
+        raise ConfigError("configuration: keys do not stand in the file; give providers.NAME.key_file or key_env")
     _apply_environment(values, environment)
     values.update({name: value for name, value in (overrides or {}).items() if value is not None})
     values.setdefault("data_dir", str(default_data_dir(environment)))

@@ -1,7 +1,7 @@
 """How tasks that would go on for ever are ended.
 
-Until Python 3.12, `asyncio.wait_for`, which the database driver waits with, can swallow a cancellation that arrives
-together with what was waited for: one order to end may go unheard, and is given again.
+Until Python 3.12, `asyncio.wait_for`, which the database driver's pool waits with, can swallow a cancellation that
+comes together with what was waited for: one order to end may go unheard, and is given again.
 """
 
 from __future__ import annotations
