@@ -177,3 +177,33 @@ async def test_a_refusal_says_whether_the_connection_goes_on(edge: EdgeProtocol,
 async def test_even_a_path_that_is_none_of_ours_has_a_family(path: str, names: tuple[str, ...], family: Family) -> None:
     """So that its sender can read the refusal."""
     assert family_of(path, names) is family
+
+
+UPGRADE = b"connection: upgrade\r\nUpgrade: h2c\r\ncontent-length: 2\r\n\r\n"
+
+
+async def test_an_offer_to_switch_protocols_is_ignored(edge: EdgeProtocol) -> None:
+    """As RFC 9110 allows: the request goes on as if it had not been made, its body included."""
+    edge.data_received(HEAD + UPGRADE)
+    edge.data_received(b"{}")
+    assert (edge.take_body(), transport_of(edge).written) == (b"{}", b"")
+    assert b"upgrade" not in [name for name, _ in edge.headers]
+    edge.connection_lost(None)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (HEAD + UPGRADE[:25], UPGRADE[25:] + b"GET /healthz HTTP/1.1\r\nhost: h\r\n\r\n"),
+        (b"CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\nGET /healthz HTTP/1.1\r\nhost: h\r\n\r\n",),
+    ],
+    ids=["an offer cut in two", "CONNECT"],
+)
+async def test_nothing_is_smuggled_behind_a_switch_of_protocols(edge: EdgeProtocol, pieces: tuple[bytes, ...]) -> None:
+    """Where the offer cannot be ignored the connection ends: what follows is never taken for a request."""
+    for piece in pieces:
+        edge.data_received(piece)
+    await asyncio.sleep(0)
+    assert transport_of(edge).written.count(b"HTTP/1.1 ") == 1 and transport_of(edge).closed
+    assert edge.cycle is None or edge.gone
+    edge.connection_lost(None)

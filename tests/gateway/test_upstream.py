@@ -237,3 +237,13 @@ async def test_idle_connections_are_bounded_and_age_out(bench: Bench) -> None:
     assert not made[1][1].aborted
     bench.pool.sweep(now_s + 11)
     assert all(transport.aborted for _, transport in made)
+
+
+async def test_a_second_answer_is_nobodys(bench: Bench) -> None:
+    """Two answers to one request: the first stands as it was, the connection is closed, nothing is mixed."""
+    first = HEAD + b"content-length: 5\r\n\r\nfirst"
+    answer = await bench.exchange(first + b"HTTP/1.1 418 No\r\ncontent-length: 6\r\n\r\nsecond")
+    assert (answer.status, answer.take_whole()) == (200, b"first")
+    assert [name for name, _ in answer.headers] == [b"content-type", b"content-length"]
+    answer.release()
+    assert bench.transport.aborted

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tollhouse.metering.openai import split_chat, split_plain_chat
 from tollhouse.metering.raw import numeric_leaves
-from tollhouse.wire.usage import NUMBER_MAX, bounded_usage, is_plain_chat
+from tollhouse.wire.usage import COUNT_MAX, bounded_usage, is_plain_chat
 
 EXAMPLES = 2_500
 
@@ -20,8 +20,8 @@ OUTPUT = (
     *("accepted_prediction_tokens", "rejected_prediction_tokens"),
 )
 ODD = (
-    *(0, 1, 2, 3, 5, NUMBER_MAX - 1, {}, {}),
-    *(None, True, False, 0.0, 3.0, 2.5, float("nan"), -1, NUMBER_MAX, 2**70, "3", "", [], [1], {"n": 1}),
+    *(0, 1, 2, 3, 5, COUNT_MAX - 1, {}, {}),
+    *(None, True, False, 0.0, 3.0, 2.5, float("nan"), -1, COUNT_MAX, 2**70, "3", "", [], [1], {"n": 1}),
 )
 """The first ones are not odd everywhere."""
 CHOICES = st.binary(min_size=20, max_size=20)
@@ -30,7 +30,7 @@ CHOICES = st.binary(min_size=20, max_size=20)
 
 def count(byte: int) -> int:
     """Often nothing or little, so that parts fit into sides; at times as much as can be counted."""
-    return byte % 8 if byte < 200 else byte if byte < 250 else NUMBER_MAX - 256 + byte
+    return byte % 8 if byte < 200 else byte if byte < 250 else COUNT_MAX - 256 + byte
 
 
 def details(names: tuple[str, ...], chosen: bytes) -> dict[str, object]:
@@ -71,7 +71,7 @@ def nearly_plain_usage(chosen: bytes) -> dict[str, object]:
 def test_the_short_way_splits_as_the_long_way_does(chosen: bytes) -> None:
     """Given plain usage, when the short way has an answer, then the long way has the same, its types included."""
     usage = plain_usage(chosen)
-    assert is_plain_chat(usage) or usage["total_tokens"] >= NUMBER_MAX
+    assert is_plain_chat(usage) or usage["total_tokens"] > COUNT_MAX
     short = split_plain_chat(usage) if is_plain_chat(usage) else None
     if short is not None:
         assert short == split_chat(usage, {})

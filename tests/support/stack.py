@@ -1,4 +1,4 @@
-"""Stack: a whole Tollhouse for a test - `tollhouse up --demo` as its users start it, on free ports, in a directory of its own.
+"""Stack: a whole Tollhouse for a test - `tollhouse up --demo` as users start it, on free ports, in its own directory.
 
 The only pretend part is the provider. The ledger is read over the owner's connection, so that a test sees every row.
 """

@@ -194,3 +194,10 @@ def test_nothing_is_echoed_and_nothing_raises(tail: str, head: str) -> None:
     """Given any path, when matched, then there is a route or a refusal, which does not repeat what was sent."""
     verdict = match("POST", head + "zqz" + tail, ())
     assert not isinstance(verdict, Refusal) or "zqz" not in verdict.message
+
+
+@pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PROPFIND", "get"])
+def test_a_provider_gets_ordinary_methods_only(method: str) -> None:
+    """TRACE would return the provider's key to its sender, CONNECT is no request of ours."""
+    refusal = match(method, "/providers/openai/v1/files", ())
+    assert isinstance(refusal, Refusal) and refusal.code is RefusalCode.BAD_REQUEST

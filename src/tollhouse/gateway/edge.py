@@ -9,9 +9,11 @@ in one write, without checking again the header fields that a parser has just ta
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 
+import httptools
 import msgspec
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
@@ -19,6 +21,7 @@ from uvicorn.server import ServerState
 
 from tollhouse.settings import Limits
 
+UPGRADE_LINE = re.compile(rb"\r\nupgrade[ \t]*:[^\r\n]*", re.IGNORECASE)
 SCOPE_KEY = "tollhouse.edge"
 """Where the application finds the protocol of its request in the ASGI scope."""
 
@@ -36,7 +39,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self.head_since_s: float | None = None
         self.blocked_since_s: float | None = None
         self.head_too_long = False
-        self._in_head = False
+        self._in_head = self._in_message = False
         self._head_is_new = False
         self._chunk_bytes = self._first_bytes = self._more_bytes = 0
         self._chunked = False
@@ -162,8 +165,19 @@ class EdgeProtocol(HttpToolsProtocol):
             self.on_gone()
 
     def data_received(self, data: bytes) -> None:
+        if (self._in_head or not self._in_message) and (b"pgrade" in data or b"PGRADE" in data):
+            data = _without_upgrade(data)
         self._chunk_bytes = len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # What follows is no HTTP of ours: taken for a request, it would be smuggled behind this one.
+            if self.cycle is not None:
+                self.active.disconnected = True
+            self.send_400_response("this gateway does not switch protocols")
+        except httptools.HttpParserError:
+            self.send_400_response("the request is not valid HTTP")
         if not self._in_head:
             return
         if self._head_is_new:
@@ -175,7 +189,7 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head = True
+        self._in_head = self._in_message = True
         self._head_is_new = True
         self._first_bytes, self._more_bytes = self._chunk_bytes, 0
         self.head_too_long = False
@@ -188,6 +202,10 @@ class EdgeProtocol(HttpToolsProtocol):
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
         self.headers.append((name, value))
+
+    def on_message_complete(self) -> None:
+        self._in_message = False
+        super().on_message_complete()
 
     def _is_head_too_long(self) -> bool:
         limits = self._limits
@@ -219,6 +237,13 @@ class EdgeProtocol(HttpToolsProtocol):
             b"content-length: " + str(len(body)).encode() + b"\r\n\r\n" + body
         )
         self.transport.close()
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """A head without its offers to switch protocols, which a server may ignore (RFC 9110 §7.8) and this one does."""
+    end = data.find(b"\r\n\r\n")
+    head, rest = (data, b"") if end < 0 else (data[:end], data[end:])
+    return UPGRADE_LINE.sub(b"", head) + rest
 
 
 def listen(app: Any, limits: Limits) -> tuple[Callable[[], EdgeProtocol], ServerState]:

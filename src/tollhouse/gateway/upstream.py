@@ -320,6 +320,11 @@ class Connection(asyncio.Protocol):
 
     # httptools callbacks
 
+    def on_message_begin(self) -> None:
+        if self._complete:
+            # A second answer to one request is nobody's: parsing ends here, and the connection with it.
+            raise ProviderCutError("the provider sent more than one answer")
+
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers.append((name.lower(), value))
 

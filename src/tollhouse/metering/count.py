@@ -1,7 +1,7 @@
 """Reading counts out of a usage object that someone else wrote.
 
-Rules: a count is a whole number from 0 to 2^53 - 1. Anything else is noted as `usage_invalid` and taken as not
-reported. Never raises, whatever the object holds.
+Rules: a count is a whole number of at most a thousand million. Anything else is noted as `usage_invalid` and taken as
+not reported. Never raises, whatever the object holds.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 from tollhouse.metering.model import Flag
 
-COUNT_END = 2**53
-"""The first whole number that JSON readers may round; no call has as many tokens."""
+COUNT_END = 1_000_000_001
+"""More than any call can have. Taken for true, one lie would cost more than a sum of the ledger can hold."""
 
 NOTHING: Mapping[str, object] = {}
 

@@ -29,6 +29,9 @@ _PROVIDER = re.compile(r"/providers/([A-Za-z0-9][A-Za-z0-9._-]{0,63})(/.*)")
 
 _OTHER_VERB = "this method of a model is not served here; it is reached under /providers/{name}/, unmetered"
 
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+"""What may go to a provider unread: TRACE would give the provider's key back to who sent it, CONNECT a tunnel."""
+
 _Shape = tuple[str, Family, Dialect, Operation]
 
 _FIXED: dict[str, _Shape] = {
@@ -96,6 +99,10 @@ def _provider_route(method: str, path: str, header_names: Container[str]) -> Rou
     found = _PROVIDER.fullmatch(path)
     if found is None:
         return _refuse(RefusalCode.NO_ROUTE, "after /providers/ come a configured provider's name and a path")
+    if method not in METHODS:
+        return _refuse(
+            RefusalCode.BAD_REQUEST, "this path takes GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS requests only"
+        )
     name, rest = found.groups()
     gemini = _gemini(method, rest, name)
     if isinstance(gemini, Route):

@@ -14,9 +14,11 @@ import msgspec
 DEPTH_MAX = 5
 LEAVES_MAX = 200
 NUMBER_MAX = 2**53
-"""Beyond it a number is no count of anything; it would not fit the ledger's columns either."""
+"""Beyond it a number is no count of anything, and readers of JSON would round it."""
+COUNT_MAX = 1_000_000_000
+"""The most that is plainly a count of tokens."""
 
-Count = Annotated[int, msgspec.Meta(ge=0, lt=NUMBER_MAX)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
 
 _KEY = re.compile(r"[A-Za-z0-9_]{1,64}")
 _WORD = re.compile(r"[A-Za-z0-9_.:-]{1,32}")
