@@ -341,12 +341,7 @@ class CallRecord:
     def _count(self, closed: CallClosed) -> None:
         metrics = self._plane.metrics
         metrics.call(closed.dialect, closed.outcome, closed.latency_ms)
-        if closed.cost_nano_usd:
-            metrics.count("tollhouse_cost_nano_usd", closed.cost_nano_usd)
-        if closed.input_tokens:
-            metrics.count("tollhouse_tokens", closed.input_tokens, "input")
-        if closed.output_tokens:
-            metrics.count("tollhouse_tokens", closed.output_tokens, "output")
+        metrics.used(closed.input_tokens, closed.output_tokens, closed.cost_nano_usd)
         if closed.price_status == "unpriced":
             metrics.count("tollhouse_unpriced_calls")
         if closed.usage_source in ("estimated", "partial"):

@@ -48,8 +48,8 @@ class Kind(IntEnum):
 
 
 _KINDS = frozenset(int(kind) for kind in Kind)
-_KIND_BYTES = tuple(bytes([number]) for number in range(max(Kind) + 1))
-"""By kind; a tuple, because hashing an enum member costs more than the checksum."""
+_MARKS = tuple((bytes([number]), crc32(bytes([number]))) for number in range(max(Kind) + 1))
+"""The kind's byte and its checksum, by kind; a tuple, because hashing an enum member costs more than the checksum."""
 _FRAME_START = re.compile(rb"[\x01-\x04]\{")
 
 
@@ -108,8 +108,8 @@ def frame(kind: Kind, payload: bytes) -> bytes:
     """One entry as it is written. ValueError if the payload is over `PAYLOAD_BYTES_MAX`."""
     if len(payload) > PAYLOAD_BYTES_MAX:
         raise ValueError(f"a journal entry may have at most {PAYLOAD_BYTES_MAX} bytes")
-    covered = _KIND_BYTES[kind] + payload
-    return _PREFIX.pack(len(covered), crc32(covered)) + covered
+    kind_byte, kind_check = _MARKS[kind]
+    return b"%b%b%b" % (_PREFIX.pack(len(payload) + 1, crc32(payload, kind_check)), kind_byte, payload)
 
 
 def scan(data: bytes, start: int = 0, *, final: bool, only: Kind | None = None) -> Scan:

@@ -57,7 +57,9 @@ class Metrics:
         self.state = WorkerState()
         for name, (_, labels) in COUNTERS.items():
             self.state.counters[name] = {} if labels else {"": 0}
-        self._calls = self.state.counters["tollhouse_calls"]
+        counters = self.state.counters
+        self._calls, self._tokens = counters["tollhouse_calls"], counters["tollhouse_tokens"]
+        self._cost = counters["tollhouse_cost_nano_usd"]
 
     def count(self, name: str, amount: int = 1, *labels: str) -> None:
         series = self.state.counters[name]
@@ -71,6 +73,16 @@ class Metrics:
         series[key] = series.get(key, 0) + 1
         self.state.latency_sum_ms += latency_ms
         self.state.latency_counts[bisect_left(LATENCY_BUCKETS_MS, latency_ms)] += 1
+
+    def used(self, input_tokens: int | None, output_tokens: int | None, cost_nano_usd: int | None) -> None:
+        """What one call was metered at, as far as it is known."""
+        tokens = self._tokens
+        if input_tokens:
+            tokens["input"] = tokens.get("input", 0) + input_tokens
+        if output_tokens:
+            tokens["output"] = tokens.get("output", 0) + output_tokens
+        if cost_nano_usd:
+            self._cost[""] += cost_nano_usd
 
     def gauge(self, name: str, value: float) -> None:
         assert name in GAUGES, name
