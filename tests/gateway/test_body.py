@@ -42,7 +42,8 @@ def request(
         "raw_path": path,
         "query_string": b"a=1",
         "headers": list(headers),
-        "tollhouse.edge": SimpleNamespace(head_too_long=head_too_long, take_body=lambda: whole),
+        "tollhouse.edge": SimpleNamespace(take_body=lambda: whole),
+        "tollhouse.head_too_long": head_too_long,
     }
     return request_of(scope, receive, 5.0)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tollhouse.gateway.edge import EdgeProtocol, listen
+from tollhouse.gateway.edge import TOO_LONG_KEY, EdgeProtocol, listen
 from tollhouse.gateway.respond import family_of, refuse
 from tollhouse.kernel.ids import call_id
 from tollhouse.kernel.refusal import Refusal, RefusalCode
@@ -82,7 +82,7 @@ def transport_of(edge: EdgeProtocol) -> FakeTransport:
 async def test_a_head_has_so_many_bytes_and_fields(edge: EdgeProtocol, fields: bytes, too_long: bool) -> None:
     """Beyond that the corridor is told; `host` is one of the fields."""
     edge.data_received(HEAD + fields + b"\r\n")
-    assert edge.head_too_long == too_long
+    assert edge.scope[TOO_LONG_KEY] == too_long
     edge.connection_lost(None)
 
 
@@ -100,7 +100,7 @@ async def test_the_next_head_is_measured_anew(edge: EdgeProtocol) -> None:
     """A long head before it does not count."""
     edge.data_received(HEAD + b"a: b\r\n" * 5 + b"\r\n")
     edge.data_received(HEAD + b"\r\n")
-    assert not edge.head_too_long
+    assert not edge.scope[TOO_LONG_KEY]
     edge.connection_lost(None)
 
 
@@ -207,3 +207,41 @@ async def test_nothing_is_smuggled_behind_a_switch_of_protocols(edge: EdgeProtoc
     assert transport_of(edge).written.count(b"HTTP/1.1 ") == 1 and transport_of(edge).closed
     assert edge.cycle is None or edge.gone
     edge.connection_lost(None)
+
+
+async def test_a_request_behind_another_does_not_undo_its_bounds(edge: EdgeProtocol) -> None:
+    """Pipelined in one piece: the first one's head stays too long."""
+    edge.data_received(HEAD + b"a: b\r\n" * 6 + b"content-length: 0\r\n\r\n" + HEAD + b"content-length: 0\r\n\r\n")
+    assert (edge.active.scope[TOO_LONG_KEY], edge.scope[TOO_LONG_KEY]) == (True, False)
+    edge.connection_lost(None)
+
+
+async def test_trailers_are_no_fields_of_the_head(edge: EdgeProtocol) -> None:
+    """Dropped, and bounded: a head has said all that a request may say."""
+    chunked = HEAD + b"transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
+    edge.data_received(chunked + b"x-tollhouse-team: late\r\n\r\n")
+    assert [name for name, _ in edge.headers] == [b"host", b"transfer-encoding"]
+    edge.data_received(chunked)
+    edge.data_received(b"x: " + b"y" * 1200 + b"\r\n\r\n")
+    assert transport_of(edge).closed
+    edge.connection_lost(None)
+
+
+async def test_a_blank_line_does_not_keep_an_idle_connection(edge: EdgeProtocol) -> None:
+    """Only the beginning of a request ends the wait for one."""
+    edge.timeout_keep_alive_task = edge.loop.call_later(60, lambda: None)
+    edge.data_received(b"\r\n")
+    assert edge.timeout_keep_alive_task is not None
+    edge.data_received(HEAD)
+    assert edge.timeout_keep_alive_task is None
+    edge.connection_lost(None)
+
+
+async def test_too_many_connections_are_told_so() -> None:
+    """The one above the bound is answered with 503 and closed; the others go on."""
+    factory, _ = listen(asleep, LIMITS, connections_max=1)
+    first, second = factory(), factory()
+    first.connection_made(FakeTransport())
+    second.connection_made(FakeTransport())
+    assert transport_of(second).written.startswith(b"HTTP/1.1 503 ") and transport_of(second).closed
+    assert not transport_of(first).closed

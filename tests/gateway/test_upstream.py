@@ -247,3 +247,18 @@ async def test_a_second_answer_is_nobodys(bench: Bench) -> None:
     assert [name for name, _ in answer.headers] == [b"content-type", b"content-length"]
     answer.release()
     assert bench.transport.aborted
+
+
+@pytest.mark.parametrize("status", [b"000", b"099", b"101"])
+async def test_a_status_that_is_no_answer_is_unreachable(bench: Bench, status: bytes) -> None:
+    """It is not waited behind as if it were an interim answer."""
+    with pytest.raises(ProviderUnreachableError):
+        await asyncio.wait_for(bench.exchange(b"HTTP/1.1 " + status + b" Odd\r\ncontent-length: 0\r\n\r\n"), 1.0)
+
+
+async def test_trailers_of_an_answer_are_dropped(bench: Bench) -> None:
+    """The head may be with the client already."""
+    chunks = b"transfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-late: 1\r\n\r\n"
+    answer = await bench.exchange(HEAD + chunks)
+    assert [name for name, _ in answer.headers] == [b"content-type", b"transfer-encoding"]
+    assert answer.take_whole() == b"ok"

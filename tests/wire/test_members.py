@@ -114,3 +114,10 @@ def test_depth_ignores_what_stands_in_strings(value: object, wraps: int, limit: 
     for _ in range(wraps):
         value = [value]
     assert is_deeper(json.dumps({"k": value}).encode(), limit) == (depth({"k": value}) > limit)
+
+
+def test_millions_of_members_are_refused_before_they_are_built() -> None:
+    """A body of the largest size that is nothing but keys costs a look, not seconds."""
+    body = b'{"a":0' + b"".join(b',"k%d":0' % number for number in range(110_000)) + b"}"
+    with pytest.raises(MalformedError, match="keys and strings"):
+        read_object(body)

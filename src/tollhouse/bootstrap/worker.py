@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
+import resource
 import signal
 import socket
 import sys
@@ -39,6 +40,9 @@ from tollhouse.telemetry.metrics import Metrics
 
 RECOVER_EVERY_S = 5.0
 PARTITIONS_EVERY_S = 3600.0
+DESCRIPTORS_MAX = 500_000
+DESCRIPTORS_KEPT = 256
+"""For the journal, the database, idle connections and the log."""
 SHIP_AT_STOP_S = 20.0
 LEVELS = {"journal.unwritable": "error", "journal.closing_lost": "error", "shipper.row_rejected": "error"}
 
@@ -112,7 +116,7 @@ class Worker:
 
     async def _serve(self) -> None:
         app = GatewayApp(self.plane, troubles=self._troubles, alive=self._alive)
-        factory, state = listen(app, self._settings.limits)
+        factory, state = listen(app, self._settings.limits, _connections_max())
         sweeper = Sweeper(self.plane, state.connections)
         self._tasks += [
             self._loop.create_task(work)
@@ -221,6 +225,15 @@ class Worker:
             self._stop.set()
 
         self._tasks.append(self._loop.create_task(until_gone()))
+
+
+def _connections_max() -> int:
+    """Raises the limit of open files as far as it goes. A client's connection may need one to a provider beside it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        return DESCRIPTORS_MAX
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return max(16, (hard - DESCRIPTORS_KEPT) // 2)
 
 
 def _settle_memory() -> None:

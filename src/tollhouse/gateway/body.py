@@ -64,7 +64,7 @@ async def _receive(record: CallRecord, request: Request) -> Mapping[str, Any]:
 
 def _check_head(request: Request, limits: Limits) -> None:
     fields = request.fields
-    if request.edge.head_too_long:
+    if request.head_too_long:
         raise RefusedError(
             Refusal(
                 code=RefusalCode.TOO_LARGE,

@@ -21,6 +21,13 @@ from uvicorn.server import ServerState
 
 from tollhouse.settings import Limits
 
+CROWDED_BODY = b'{"error":{"type":"unavailable","code":"unavailable","message":"too many open connections"}}'
+CROWDED = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\nconnection: close\r\n"
+    b"content-length: %d\r\n\r\n%b" % (len(CROWDED_BODY), CROWDED_BODY)
+)
+TOO_LONG_KEY = "tollhouse.head_too_long"
+"""Whether a request's head is beyond its bounds; in its own scope, since others may come behind it."""
 UPGRADE_LINE = re.compile(rb"\r\nupgrade[ \t]*:[^\r\n]*", re.IGNORECASE)
 SCOPE_KEY = "tollhouse.edge"
 """Where the application finds the protocol of its request in the ASGI scope."""
@@ -32,13 +39,13 @@ class EdgeProtocol(HttpToolsProtocol):
     active: RequestResponseCycle
     """The request that is being answered; there is one as soon as an application runs."""
 
-    def __init__(self, config: Config, server_state: ServerState, limits: Limits) -> None:
+    def __init__(self, config: Config, server_state: ServerState, limits: Limits, connections_max: int) -> None:
         super().__init__(config=config, server_state=server_state, app_state={})
+        self._connections_max = connections_max
         self._limits = limits
         self.on_gone: Callable[[], None] | None = None
         self.head_since_s: float | None = None
         self.blocked_since_s: float | None = None
-        self.head_too_long = False
         self._in_head = self._in_message = False
         self._head_is_new = False
         self._chunk_bytes = self._first_bytes = self._more_bytes = 0
@@ -153,6 +160,9 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if len(self.connections) > self._connections_max:
+            transport.write(CROWDED)
+            transport.close()
         self.head_since_s = self.loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -168,7 +178,6 @@ class EdgeProtocol(HttpToolsProtocol):
         if (self._in_head or not self._in_message) and (b"pgrade" in data or b"PGRADE" in data):
             data = _without_upgrade(data)
         self._chunk_bytes = len(data)
-        self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -188,16 +197,23 @@ class EdgeProtocol(HttpToolsProtocol):
             self.send_400_response("the request head is too long")
 
     def on_message_begin(self) -> None:
+        # Not before: blank lines and what is left of a body that was answered do not keep a connection for ever.
+        self._unset_keepalive_if_required()
         super().on_message_begin()
         self._in_head = self._in_message = True
         self._head_is_new = True
         self._first_bytes, self._more_bytes = self._chunk_bytes, 0
-        self.head_too_long = False
         if self.head_since_s is None:
             self.head_since_s = self.loop.time()
         self.scope[SCOPE_KEY] = self  # type: ignore[literal-required]
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:
+            # Trailers say nothing that a head may say; they are dropped, and bounded.
+            self._more_bytes += len(name) + len(value)
+            if self._more_bytes > self._limits.head_bytes_max:
+                raise ValueError("the request's trailers are too long")
+            return
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
@@ -224,8 +240,9 @@ class EdgeProtocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def on_headers_complete(self) -> None:
-        self.head_too_long = self._is_head_too_long()
+        self.scope[TOO_LONG_KEY] = self._is_head_too_long()  # type: ignore[literal-required]
         self._in_head = False
+        self._more_bytes = 0
         self.head_since_s = None
         super().on_headers_complete()
 
@@ -246,8 +263,11 @@ def _without_upgrade(data: bytes) -> bytes:
     return UPGRADE_LINE.sub(b"", head) + rest
 
 
-def listen(app: Any, limits: Limits) -> tuple[Callable[[], EdgeProtocol], ServerState]:
-    """A protocol factory for `loop.create_server`, and the state that holds its open connections."""
+def listen(app: Any, limits: Limits, connections_max: int = 100_000) -> tuple[Callable[[], EdgeProtocol], ServerState]:
+    """A protocol factory for `loop.create_server`, and the state that holds its open connections.
+
+    Beyond `connections_max` a connection is told so and closed, so that descriptors are left for others' calls.
+    """
     config = Config(
         app,
         interface="asgi3",
@@ -263,4 +283,4 @@ def listen(app: Any, limits: Limits) -> tuple[Callable[[], EdgeProtocol], Server
     )
     config.load()
     state = ServerState()
-    return (lambda: EdgeProtocol(config, state, limits)), state
+    return (lambda: EdgeProtocol(config, state, limits, connections_max)), state

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from tollhouse.gateway.edge import SCOPE_KEY, EdgeProtocol
+from tollhouse.gateway.edge import SCOPE_KEY, TOO_LONG_KEY, EdgeProtocol
 from tollhouse.kernel.ids import CallId, call_id
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -58,6 +58,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     headers: list[tuple[bytes, bytes]]
     fields: Mapping[bytes, bytes]
     """The same by name, for fields that may stand once; of several the last."""
+    head_too_long: bool
     edge: EdgeProtocol
     receive: Receive
     call_id: CallId
@@ -74,6 +75,7 @@ def request_of(scope: Mapping[str, Any], receive: Receive, now_s: float) -> Requ
         query=scope["query_string"],
         headers=scope["headers"],
         fields=dict(scope["headers"]),
+        head_too_long=scope[TOO_LONG_KEY],
         edge=scope[SCOPE_KEY],
         receive=receive,
         call_id=call_id(started_ms, _randomness.take()),

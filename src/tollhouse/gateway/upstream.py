@@ -326,11 +326,16 @@ class Connection(asyncio.Protocol):
             raise ProviderCutError("the provider sent more than one answer")
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._head_done:
+            # A trailer: it is no part of the head, which may be with the client already.
+            return
         self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         assert self._parser is not None
         self.status = self._parser.get_status_code()
+        if self.status < 100 or self.status == 101:
+            self._fail("the provider's answer has no status that may be passed on")
         if self.status < 200 or self._error is not None:
             return
         if self._head_bytes > ANSWER_HEAD_BYTES_MAX and self._is_head_too_long():

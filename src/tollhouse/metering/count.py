@@ -1,6 +1,6 @@
 """Reading counts out of a usage object that someone else wrote.
 
-Rules: a count is a whole number of at most a thousand million. Anything else is noted as `usage_invalid` and taken as
+Rules: a count is a whole number of at most a hundred million. Anything else is noted as `usage_invalid` and taken as
 not reported. Never raises, whatever the object holds.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from tollhouse.metering.model import Flag
 
-COUNT_END = 1_000_000_001
+COUNT_END = 100_000_001
 """More than any call can have. Taken for true, one lie would cost more than a sum of the ledger can hold."""
 
 NOTHING: Mapping[str, object] = {}

@@ -24,7 +24,7 @@ class Flag(StrEnum):
     INCONSISTENT = "usage_inconsistent"
     """No reading makes the counts add up to the reported total, or a part is larger than its whole."""
     INVALID = "usage_invalid"
-    """A count was negative, not a whole number, or above a thousand million; it was taken as not reported."""
+    """A count was negative, not a whole number, or above a hundred million; it was taken as not reported."""
     MISSING = "usage_missing"
     """A usage object without the count of a whole side; that side was estimated."""
     UNKNOWN_FIELD = "usage_unknown_field"

@@ -12,6 +12,9 @@ from collections.abc import Mapping
 import msgspec
 
 DEPTH_MAX = 64
+STRINGS_MAX = 100_000
+UNCOUNTED_BYTES_MAX = 256 * 1024
+"""A body of this size cannot hold enough members to matter."""
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NEXT_KEY = re.compile(rb'[ \t\r\n]*+[{,][ \t\r\n]*+"([^"\\]*+(?:\\.[^"\\]*+)*+)"[ \t\r\n]*+:[ \t\r\n]*+', re.DOTALL)
@@ -35,6 +38,9 @@ class MalformedError(ValueError):
 
 def read_object(body: bytes) -> dict[str, msgspec.Raw]:
     """The values by key, in order. MalformedError if the body is not an acceptable object."""
+    if len(body) > UNCOUNTED_BYTES_MAX and (body.count(b'"') - body.count(b'\\"')) // 2 > STRINGS_MAX:
+        # Built up as values, millions of members would hold up every other call for seconds.
+        raise MalformedError(f"the body has more than {STRINGS_MAX} keys and strings")
     try:
         values = _OBJECT.decode(body)
     except msgspec.ValidationError as error:

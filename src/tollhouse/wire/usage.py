@@ -15,7 +15,7 @@ DEPTH_MAX = 5
 LEAVES_MAX = 200
 NUMBER_MAX = 2**53
 """Beyond it a number is no count of anything, and readers of JSON would round it."""
-COUNT_MAX = 1_000_000_000
+COUNT_MAX = 100_000_000
 """The most that is plainly a count of tokens."""
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
