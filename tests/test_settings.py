@@ -77,38 +77,75 @@ def test_the_journals_settings_come_from_the_environment() -> None:
 @pytest.mark.parametrize(
     ("variable", "text", "names"),
     [
-        ("TOLLHOUSE_WORKERS", "0", "workers must be between 1 and 256"),
-        ("TOLLHOUSE_WORKERS", "many", r"\$\.workers"),
-        ("TOLLHOUSE_WORKERS", "", r"\$\.workers"),
-        ("TOLLHOUSE_GATEWAY_PORT", "65536", "gateway_port must be between 0 and 65535"),
-        ("PORT", "http", r"\$\.gateway_port"),
-        ("TOLLHOUSE_CONSOLE_PORT", "-1", "console_port"),
-        ("TOLLHOUSE_LOG_LEVEL", "loud", "log_level must be one of debug, info"),
-        ("TOLLHOUSE_SNAPSHOT_MAX_AGE_S", "0", "snapshot_max_age_s must be a number above 0"),
-        ("TOLLHOUSE_LIMITS_HEAD_FIELDS_MAX", "0", r"limits\.head_fields_max must be a number above 0"),
+        ("TOLLHOUSE_WORKERS", "0", "workers: must be between 1 and 256"),
+        ("TOLLHOUSE_WORKERS", "many", "workers: expected a whole number, got text"),
+        ("TOLLHOUSE_WORKERS", "", "workers: expected a whole number"),
+        ("TOLLHOUSE_GATEWAY_PORT", "65536", "gateway_port: must be between 0 and 65535"),
+        ("PORT", "http", "gateway_port: expected a whole number"),
+        ("TOLLHOUSE_CONSOLE_PORT", "-1", "console_port: must be between"),
+        ("TOLLHOUSE_LOG_LEVEL", "loud", "log_level: must be one of debug, info"),
+        ("TOLLHOUSE_SECURITY_CONTACT", "our office", "security_contact: must be a mail address"),
+        ("TOLLHOUSE_SECURITY_CONTACT", "mailto:a@b.example\nExpires: never", "security_contact: must be"),
+        ("TOLLHOUSE_SNAPSHOT_MAX_AGE_S", "0", "snapshot_max_age_s: must be a number above 0"),
+        ("TOLLHOUSE_LIMITS_HEAD_FIELDS_MAX", "0", r"limits\.head_fields_max: must be a number above 0"),
         ("TOLLHOUSE_LIMITS_IDLE_TIMEOUT_S", "nan", r"limits\.idle_timeout_s"),
         ("TOLLHOUSE_LIMITS_IDLE_TIMEOUT_S", "inf", r"limits\.idle_timeout_s"),
-        ("TOLLHOUSE_LIMITS_IDLE_TIMEOUT_S", "1 minute", r"\$\.limits\.idle_timeout_s"),
+        ("TOLLHOUSE_LIMITS_IDLE_TIMEOUT_S", "1 minute", r"limits\.idle_timeout_s: expected a number, got text"),
         ("TOLLHOUSE_JOURNAL_BYTES_MAX", "-5", r"journal\.bytes_max"),
-        ("TOLLHOUSE_JOURNAL_DURABILITY", "eternal", r"\$\.journal\.durability"),
-        ("TOLLHOUSE_PROVIDERS_OPENAI_COLOUR", "red", "TOLLHOUSE_PROVIDERS_OPENAI_COLOUR names no provider setting"),
-        ("TOLLHOUSE_PROVIDERS_OPENAI_KEY_ENV", "KEY", r"\$\.providers\[\.\.\.\]"),
+        ("TOLLHOUSE_JOURNAL_DURABILITY", "eternal", r"journal\.durability: invalid enum value"),
+        ("TOLLHOUSE_PROVIDERS_OPENAI_COLOUR", "red", " names no provider setting"),
+        ("TOLLHOUSE_PROVIDERS_OPENAI_KEY_ENV", "KEY", r"providers\.openai\.kind: must be given"),
+        ("TOLLHOUSE_WORKER", "3", r"there is no such setting; did you mean TOLLHOUSE_WORKERS\?"),
+        ("TOLLHOUSE_NONSENSE", "1", "there is no such setting$"),
+        ("TOLLHOUSE_PORT", "8080", "there is no such setting"),
     ],
 )
 def test_a_bad_value_is_named(variable: str, text: str, names: str) -> None:
     """Wherever it came from, the error says which setting, and what it should be."""
-    with pytest.raises(ConfigError, match=names):
+    with pytest.raises(ConfigError, match=names) as caught:
         load(HOME | {variable: text})
+    assert str(caught.value).startswith(variable)
+
+
+def test_variables_of_others_are_left_alone() -> None:
+    """Kubernetes sets some for a service of that name; the command line and the tests read some themselves."""
+    load(
+        HOME
+        | {
+            "TOLLHOUSE_CONFIG": "x",
+            "TOLLHOUSE_PROVE": "full",
+            "TOLLHOUSE_SERVICE_HOST": "10.0.0.1",
+            "TOLLHOUSE_SERVICE_PORT": "8080",
+            "TOLLHOUSE_PORT": "tcp://10.0.0.1:8080",
+            "TOLLHOUSE_PORT_8080_TCP_ADDR": "10.0.0.1",
+        }
+    )
+
+
+def test_an_error_names_the_option_or_the_file(file: Any) -> None:
+    """Each value is blamed on where it was given last, with its path."""
+    path = file('workers = 500\n[providers.mine]\nkind = 3\n[providers.other]\nkind = "openai"\n')
+    with pytest.raises(ConfigError, match=r"^--workers: must be between 1 and 256$"):
+        load(HOME, None, {"workers": 1000})
+    with pytest.raises(ConfigError, match=rf"^{path}: providers\.mine\.kind: expected text, got a whole number$"):
+        load(HOME, path)
+    with pytest.raises(ConfigError, match=rf"^{path}: workers: must be between 1 and 256$"):
+        load(HOME | {"TOLLHOUSE_PROVIDERS_MINE_KIND": "openai"}, path)
+    with pytest.raises(ConfigError, match=r"^TOLLHOUSE_WORKERS: workers: must be between 1 and 256$"):
+        load(HOME | {"TOLLHOUSE_WORKERS": "0", "TOLLHOUSE_PROVIDERS_MINE_KIND": "openai"}, path)
 
 
 @pytest.mark.parametrize(
     ("text", "names"),
     [
-        ("wrokers = 2", "wrokers"),
-        ("[limits]\nbody_max = 2", "body_max"),
-        ("limits = 3", r"\$\.limits"),
+        ("wrokers = 2", r"wrokers: there is no such setting; did you mean workers\?"),
+        ("[limits]\nbody_byte_max = 2", r"limits\.body_byte_max: .*; did you mean body_bytes_max\?"),
+        ("limits = 3", "limits: expected a table, got a whole number"),
+        ("providers = 3", "providers: expected a table"),
+        ("[providers]\nopenai = 3", r"providers\.openai: expected a table, got a whole number"),
+        ('credentials = "sk-live"', "credentials: keys do not stand in the file"),
         ("workers = ", "is not valid TOML"),
-        ('[providers.openai]\nkind = "openai"\nkey = "sk-live"', "unknown field `key`"),
+        ('[providers.openai]\nkind = "openai"\nkey = "sk-live"', r"providers\.openai\.key: there is no such setting"),
     ],
 )
 def test_a_bad_file_is_refused(file: Any, text: str, names: str) -> None:
@@ -116,6 +153,7 @@ def test_a_bad_file_is_refused(file: Any, text: str, names: str) -> None:
     with pytest.raises(ConfigError, match=names) as caught:
         load(HOME, file(text))
     assert "sk-live" not in str(caught.value)
+    assert "tollhouse.toml" in str(caught.value)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -156,7 +194,7 @@ def test_provider_keys_come_from_files_and_variables(file: Any, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("table", "names"),
     [
-        ('key_file = "/nowhere/key"', "cannot read key_file /nowhere/key: No such file"),
+        ('key_file = "/nowhere/key"', "cannot read /nowhere/key: No such file"),
         ('key_file = "EMPTY"', "is empty"),
         ('key_env = "UNSET"', "the environment variable UNSET is not set"),
         ('key_env = "A"\nkey_file = "b"', "give key_file or key_env, not both"),
@@ -166,7 +204,7 @@ def test_a_key_that_is_not_there_is_named_by_its_provider(file: Any, tmp_path: P
     """A gateway without the key that it was promised would refuse every call."""
     (tmp_path / "empty").write_text("\n")
     table = table.replace("EMPTY", str(tmp_path / "empty"))
-    with pytest.raises(ConfigError, match=rf"providers\.mine: .*{names}"):
+    with pytest.raises(ConfigError, match=rf"providers\.mine[.:].*{names}"):
         load(HOME, file(f'[providers.mine]\nkind = "openai"\n{table}\n'))
 
 

@@ -9,7 +9,6 @@ from tollhouse.attribution.rules import (
     Wishes,
     attribute,
     declared_labels,
-    is_own_header,
     overruled,
     read_wishes,
 )
@@ -154,13 +153,6 @@ def test_overruled_labels_are_named() -> None:
     headers = [(b"x-tollhouse-team", b"z"), (b"x-tollhouse-app", b"b")]
     assert overruled(headers, {"feature": "z"}, fixed) == ("feature", "team")
     assert overruled(headers, {}, {}) == ()
-
-
-@pytest.mark.parametrize("name", [b"x-tollhouse-key", b"x-modeltrack-anything", b"x-modelspend-customer-id"])
-def test_own_headers_are_known_by_prefix(name: bytes) -> None:
-    """Known or not, they are ours."""
-    assert is_own_header(name)
-    assert not is_own_header(name[2:])
 
 
 @pytest.mark.parametrize(

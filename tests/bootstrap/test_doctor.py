@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from tollhouse.bootstrap.doctor.configuration import is_loopback, settings_findings
-from tollhouse.bootstrap.doctor.database import health_findings
+from tollhouse.bootstrap.doctor.database import database_findings, health_findings
 from tollhouse.bootstrap.doctor.directory import directory_findings
 from tollhouse.bootstrap.doctor.examine import examine
 from tollhouse.bootstrap.doctor.gateway import gateway_findings
@@ -49,6 +49,17 @@ def test_every_trouble_says_how_to_mend_it(tmp_path: Path) -> None:
     assert all((finding.mend is None) == (finding.grade is Grade.OK) for finding in findings)
     assert Grade.BROKEN not in grades(findings).values()
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:secret@127.0.0.1:1/t", "postgresql://u:secret@[bad/t", "nonsense"])
+def test_a_database_of_ones_own_that_cannot_be_reached(tmp_path: Path, url: str) -> None:
+    """What is named is its URL, not the log of the embedded one; and no password."""
+    settings = Settings(data_dir=tmp_path, database_url=url, database_secret=Secret("11" * 32))
+    (finding,) = database_findings(settings, lambda text: None)
+    assert (finding.check, finding.grade) == ("database", Grade.BROKEN)
+    assert finding.mend is not None and "DATABASE_URL" in finding.mend
+    assert "secret" not in finding.text
+    assert settings_findings(settings)
 
 
 @pytest.mark.parametrize(("mode", "grade"), [(0o700, Grade.OK), (0o755, Grade.WARNING), (0o770, Grade.BROKEN)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -21,7 +22,7 @@ from tollhouse.kernel.ids import TenantId, request_id
 @pytest.fixture
 def second(tollhouse: Any) -> TenantId:
     """Another workspace, named `second`."""
-    return TenantId(json.loads(tollhouse("workspaces", "create", "second", "--json").stdout)["tenant_id"])
+    return TenantId(json.loads(tollhouse("workspaces", "create", "second", "--json").stdout)["workspace_id"])
 
 
 def _events(done: Any) -> list[dict[str, Any]]:
@@ -33,8 +34,20 @@ def test_newest_first_over_all_workspaces(tollhouse: Any, ledger: Any, second: T
     """Merged by their start, cut to the limit."""
     calls = [ledger.call(1), ledger.call(2, second), ledger.call(3), ledger.call(4, second)]
     ledger.book(*calls)
-    found = _events(tollhouse("calls", "list", "--limit", "3", "--json"))
-    assert [event["request_id"] for event in found] == [request_id(calls[place].call_id) for place in (3, 2, 1)]
+    done = tollhouse("calls", "list", "--limit", "3", "--json")
+    assert [e["request_id"] for e in _events(done)] == [request_id(calls[place].call_id) for place in (3, 2, 1)]
+
+
+def test_a_list_that_is_cut_says_so(tollhouse: Any, ledger: Any) -> None:
+    """On standard error, in either form; one that is whole says nothing."""
+    ledger.book(ledger.call(1), ledger.call(2), ledger.call(3))
+    for form in ((), ("--json",)):
+        cut, whole = (
+            tollhouse("calls", "list", "--limit", "2", *form),
+            tollhouse("calls", "list", "--limit", "3", *form),
+        )
+        assert "the newest 2; there are more" in cut.stderr
+        assert whole.stderr == "" and "there are more" not in cut.stdout
 
 
 def test_one_workspace_by_name_or_id(tollhouse: Any, ledger: Any, second: TenantId) -> None:
@@ -152,7 +165,10 @@ def test_tail_follows_and_ends_cleanly(environment: dict[str, str], ledger: Any)
     path = {"PYTHONPATH": str(Path(package.__file__).parents[1])}
     command = [sys.executable, "-m", "tollhouse.cli", "calls", "tail", "--json"]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, env=os.environ | environment | path, stdout=pipe, stderr=pipe, text=True) as tail:
+    # Of a suite that a shell started in the background it would inherit that interrupts are ignored.
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    values = os.environ | environment | path
+    with subprocess.Popen(command, env=values, stdout=pipe, stderr=pipe, text=True, preexec_fn=heard) as tail:
         try:
             assert tail.stdout is not None and tail.stderr is not None
             assert tail.stderr.readline() == "Calls appear here as they end; Ctrl-C stops.\n"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from tollhouse.identity.keys import parse_key
+from tollhouse.kernel.ids import DEFAULT_TENANT
 
 
 def _keys(tollhouse: Any, *arguments: str) -> list[dict[str, Any]]:
@@ -37,7 +39,7 @@ def test_what_a_key_is_bound_to(tollhouse: Any) -> None:
     made = json.loads(done.stdout)
     assert parse_key(made.pop("key").encode()) is not None
     assert _keys(tollhouse) == [made]
-    assert made["workspace"] == "second"
+    assert made["workspace"] == "second" and made["workspace_id"] != DEFAULT_TENANT
     assert made["fixed_labels"] == {"team": "ml", "cost_center": "4 2"}
     assert made["default_labels"] == {"app": "chat"}
     assert made["providers"] == ["openai", "gemini"]
@@ -47,8 +49,6 @@ def test_what_a_key_is_bound_to(tollhouse: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["one", "--fix", "colour=red"], "A label is one of"),
-        (["one", "--default", "team="], "Label team must be"),
         (["one", "--workspace", "nowhere"], "there is no workspace 'nowhere'"),
         (["x" * 129], "A key's name has"),
     ],
@@ -59,6 +59,38 @@ def test_refused(tollhouse: Any, arguments: list[str], said: str) -> None:
     assert (done.exit_code, done.stdout) == (1, "")
     assert said in done.stderr
     assert _keys(tollhouse) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--fix", "colour=red"],
+        ["--default", "team="],
+        ["--fix", "team"],
+        ["--expires", "soon"],
+        ["--expires", "2020-01-01"],
+    ],
+)
+def test_wrong_usage(tollhouse: Any, arguments: list[str]) -> None:
+    """Status 2, with the option; no key is made."""
+    done = tollhouse("keys", "create", "one", *arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert arguments[0] in done.stderr
+    assert _keys(tollhouse) == []
+
+
+def test_an_expiry_counts_from_now(tollhouse: Any) -> None:
+    """`30d` is thirty days from now."""
+    made = json.loads(tollhouse("keys", "create", "one", "--expires", "30d", "--json").stdout)
+    left = datetime.fromisoformat(made["expires_at"]) - datetime.now(UTC)
+    assert 29 <= left.days <= 30
+
+
+def test_a_provider_that_nobody_knows_is_remarked(tollhouse: Any) -> None:
+    """It may be configured later, so the key is made; one that is built in needs no word."""
+    done = tollhouse("keys", "create", "one", "--provider", "opnai", "--provider", "openai")
+    assert done.exit_code == 0
+    assert "Provider 'opnai' is neither built in" in done.stderr and "'openai'" not in done.stderr
 
 
 def test_revoke(tollhouse: Any) -> None:

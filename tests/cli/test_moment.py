@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tollhouse.cli.moment import parse_moment
+from tollhouse.cli.moment import parse_ahead, parse_moment
 
 NOW = datetime(2026, 3, 26, 10, 30, tzinfo=UTC)
 
@@ -37,3 +37,11 @@ def test_what_is_none_is_refused(text: str) -> None:
     """With the forms that are understood."""
     with pytest.raises(ValueError, match="expected an age such as 15m"):
         parse_moment(text, NOW)
+
+
+def test_a_span_ahead() -> None:
+    """Counts on from now; a moment is the same as ever, and what is neither is told what is."""
+    assert parse_ahead("30d", NOW) == NOW + timedelta(days=30)
+    assert parse_ahead("2027-01-01", NOW) == datetime(2027, 1, 1, tzinfo=UTC)
+    with pytest.raises(ValueError, match="expected a time from now such as"):
+        parse_ahead("soon", NOW)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
+
+import pytest
+
+from tollhouse.cli.group.prices import period
 
 
 def test_every_tier_of_a_model(bare: Any) -> None:
@@ -34,3 +39,17 @@ def test_a_moment(bare: Any) -> None:
     """One that is no moment is wrong usage."""
     assert bare("prices", "show", "gpt-4o-mini", "--at", "2026-10-01").exit_code == 0
     assert bare("prices", "show", "gpt-4o-mini", "--at", "soon").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "words"),
+    [
+        (None, None, "at all times"),
+        (datetime(2026, 1, 1, tzinfo=UTC), None, "from 2026-01-01"),
+        (None, datetime(2026, 3, 1, tzinfo=UTC), "until 2026-03-01"),
+        (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC), "from 2026-01-01 until 2026-03-01"),
+    ],
+)
+def test_when_a_price_holds(begin: datetime | None, end: datetime | None, words: str) -> None:
+    """An end that is open is left out."""
+    assert period(begin, end) == words

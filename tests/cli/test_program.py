@@ -113,7 +113,7 @@ def test_bad_settings_are_one_line(bare: Any, tmp_path: Path) -> None:
     file.write_text("workers = 'many'")
     done = bare("calls", "list", "--config", str(file), "--data-dir", str(tmp_path))
     assert done.exit_code == 1
-    assert done.stderr.startswith("tollhouse: configuration: ")
+    assert done.stderr == f"tollhouse: {file}: workers: expected a whole number, got text\n"
 
 
 def test_typer_is_plain() -> None:

@@ -49,6 +49,6 @@ def test_ports_are_checked(bare: Any, tmp_path: Path) -> None:
     done = bare("up", "--gateway-port", "70000", "--data-dir", str(tmp_path / "data"))
     assert (done.exit_code, done.stderr) == (
         1,
-        "tollhouse: gateway_port must be between 0 and 65535 (0 picks a free port)\n",
+        "tollhouse: --gateway-port: must be between 0 and 65535 (0 picks a free port)\n",
     )
     assert not (tmp_path / "data").exists()

@@ -15,7 +15,7 @@ SINCE = ("--since", "2026-09-01")
 @pytest.fixture
 def booked(tollhouse: Any, ledger: Any) -> None:
     """Three teams over two workspaces; one call unpriced, one estimated."""
-    second = TenantId(json.loads(tollhouse("workspaces", "create", "second", "--json").stdout)["tenant_id"])
+    second = TenantId(json.loads(tollhouse("workspaces", "create", "second", "--json").stdout)["workspace_id"])
     ledger.book(
         ledger.call(1, team="ml", cost_nano_usd=1_000_000_000),
         ledger.call(2, second, team="ml", cost_nano_usd=250_000_001),

@@ -16,8 +16,8 @@ def test_made_and_listed(tollhouse: Any) -> None:
     again = tollhouse("workspaces", "create", "second")
     assert (again.exit_code, again.stderr) == (1, "tollhouse: there is a workspace 'second' already\n")
     listed = [json.loads(line) for line in tollhouse("workspaces", "list", "--json").stdout.splitlines()]
-    assert listed == [{"tenant_id": DEFAULT_TENANT, "name": "default"}, made]
-    assert made["tenant_id"] in tollhouse("workspaces", "list").stdout
+    assert listed == [{"workspace_id": DEFAULT_TENANT, "workspace": "default"}, made]
+    assert made["workspace_id"] in tollhouse("workspaces", "list").stdout
 
 
 @pytest.mark.parametrize("name", ["a/b", "", "x" * 129, "a\nb"])

@@ -20,6 +20,7 @@ def stack() -> Iterator[Stack]:
     """
     dead_ends = DeadEnds()
     environment = {
+        "TOLLHOUSE_SECURITY_CONTACT": "security@example.com",
         "TOLLHOUSE_LIMITS_CONNECT_TIMEOUT_S": "1.5",
         "TOLLHOUSE_LIMITS_FIRST_BYTE_TIMEOUT_S": "3",
         "TOLLHOUSE_LIMITS_IDLE_TIMEOUT_S": "2",

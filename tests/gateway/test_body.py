@@ -41,7 +41,7 @@ def request(
         "method": method,
         "raw_path": path,
         "query_string": b"a=1",
-        "headers": list(headers),
+        "headers": [(b"host", b"gateway"), *headers],
         "tollhouse.edge": SimpleNamespace(take_body=lambda: whole),
         "tollhouse.head_too_long": head_too_long,
     }
@@ -107,5 +107,13 @@ def test_a_request_has_a_new_id_and_its_fields_by_name() -> None:
     one, other = request([], (b"a", b"1"), (b"a", b"2")), request([])
     assert one.call_id != other.call_id
     assert int(one.call_id[:12], 16) == one.started_ms
-    assert (one.fields, one.started_s, one.raw_path, one.query) == ({b"a": b"2"}, 5.0, "/v1/a", b"a=1")
+    assert one.fields == {b"host": b"gateway", b"a": b"2"}
+    assert (one.started_s, one.raw_path, one.query) == (5.0, "/v1/a", b"a=1")
     assert "a" in HeaderNames(one.fields) and "b" not in HeaderNames(one.fields)
+
+
+async def test_a_request_has_one_host() -> None:
+    """Two readers would disagree on which counts."""
+    with pytest.raises(RefusedError) as refused:
+        await read(request([b"{}"], (b"host", b"other")))
+    assert refused.value.refusal.code is RefusalCode.BAD_REQUEST

@@ -35,6 +35,13 @@ from tollhouse.routing.model import Provider
         ("2002:7f00:1::", False, True),
         ("2002:a9fe:a9fe::", False, False),
         ("255.255.255.255", False, True),
+        ("::127.0.0.1", False, False),
+        ("64:ff9b::a9fe:a9fe", False, False),
+        ("64:ff9b::808:808", True, True),
+        ("fec0::1", False, True),
+        ("168.63.129.16", False, False),
+        ("192.0.0.192", False, False),
+        ("fd00:ec2::254", False, False),
     ],
 )
 def test_addresses_are_public_private_or_never(address: str, public: bool, private: bool) -> None:

@@ -7,6 +7,8 @@ import base64
 import json
 from typing import Any
 
+import msgspec
+
 from dialogue import Ask, chat, generate, messages
 from plain_http import exchange
 from stack import Stack
@@ -35,6 +37,15 @@ def test_the_key_of_the_vault_takes_the_place_of_ours(stack: Stack) -> None:
         assert "th_live" not in str(seen)
         assert not [name for name in seen["headers"] if name == "cookie" or name.startswith("x-tollhouse-")]
         assert seen["headers"]["host"] == stack.simulator_url.removeprefix("http://")
+
+
+def test_a_kind_that_needs_no_key_is_called_without_one(stack: Stack) -> None:
+    """Under a gateway key alone; no field that carries keys is sent, and the gateway key goes nowhere."""
+    ask = msgspec.structs.replace(chat(), path="/providers/keyless/v1/chat/completions")
+    answer = asyncio.run(exchange(stack.gateway_url, ask.written(stack.own_key)))
+    assert answer.status == 400, answer.body
+    assert answer.body.startswith(b"POST /v1/chat/completions HTTP/1.1\r\n")
+    assert b"authorization" not in answer.body.lower() and b"th_live" not in answer.body
 
 
 def test_the_body_is_the_clients_byte_for_byte(stack: Stack) -> None:

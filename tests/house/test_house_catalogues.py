@@ -20,8 +20,9 @@ def test_log_events_and_their_catalogue_agree() -> None:
 
 def test_every_metric_is_counted() -> None:
     """No counter or gauge is declared that nothing moves."""
-    sources = [source for source in product_sources() if source.path != METRICS]
-    found = catalogues.unused_metrics(sources, [*COUNTERS, *GAUGES])
+    sources = {source.path: source for source in product_sources()}
+    own = sources.pop(METRICS)
+    found = catalogues.unused_metrics(sources.values(), own, [*COUNTERS, *GAUGES])
     demand(found, overlooked("metrics"))
 
 
@@ -40,8 +41,9 @@ def test_an_event_outside_the_catalogue_is_found() -> None:
 
 
 def test_a_metric_that_nothing_counts_is_found() -> None:
-    """Control: named nowhere."""
-    found = catalogues.unused_metrics([parse("a.py", "m.count('calls')")], ["calls", "tokens"])
+    """Control: one named elsewhere, one counted where it is declared, one declared alone."""
+    own = parse("metrics.py", "COUNTERS = {'calls': 1, 'cost': 2, 'tokens': 3}\ndef used(): count('cost')\n")
+    found = catalogues.unused_metrics([parse("a.py", "m.count('calls')")], own, ["calls", "cost", "tokens"])
     assert [finding.key for finding in found] == ["tokens"]
 
 

@@ -8,6 +8,7 @@ from house import sql
 from house.ratchet import demand, overlooked
 from house.source import parse, product_sources, project_files, read
 
+LANDED = "tests/house/migrations.sha256"
 GOOD = "-- name: get_call\n-- One call by its key.\nSELECT outcome\nFROM th.calls\nWHERE tenant_id = %(tenant_id)s\n"
 
 
@@ -20,6 +21,13 @@ def test_there_is_no_sql_in_python() -> None:
     """No string of the product reads as SQL."""
     found = [finding for source in product_sources() for finding in sql.sql_in_python(source)]
     demand(found, overlooked("sql_in_python"))
+
+
+def test_no_landed_migration_was_edited() -> None:
+    """Each is byte for byte what databases out there were made with; a new one adds its line to the table."""
+    paths = [path for path in project_files() if path.startswith(sql.MIGRATIONS) and path.endswith(".sql")]
+    found = sql.edited_migrations({path.removeprefix(sql.MIGRATIONS): read(path) for path in paths}, read(LANDED))
+    assert list(found) == []
 
 
 def test_statements_are_named_and_bound_to_a_tenant() -> None:
@@ -86,3 +94,11 @@ def test_a_gap_in_the_migrations_is_found() -> None:
     assert len(list(sql.bad_migrations(["m/0001_pre_a.sql", "m/0003_pre_b.sql"]))) == 1
     assert len(list(sql.bad_migrations(["m/0001_pre_a.sql", "m/0001_pre_b.sql"]))) == 1
     assert len(list(sql.bad_migrations(["m/0001_a.sql"]))) == 1
+
+
+def test_an_edited_migration_is_found() -> None:
+    """Control: one as it landed, one edited, one without a line, one that is gone."""
+    same = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
+    table = f"{same}  0001_pre_a.sql\n{same}  0002_pre_b.sql\n{same}  0004_pre_d.sql\n"
+    found = sql.edited_migrations({"0001_pre_a.sql": "a", "0002_pre_b.sql": "b", "0003_pre_c.sql": "a"}, table)
+    assert [finding.key for finding in found] == ["0002_pre_b.sql", "0003_pre_c.sql", "0004_pre_d.sql"]

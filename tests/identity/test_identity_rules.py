@@ -142,6 +142,21 @@ def test_gateway_key_in_any_other_header_is_taken_out(key_text: bytes) -> None:
     assert b"accept-language" not in credentials.drop_headers
 
 
+def test_gateway_key_inside_of_other_text_does_not_go_on(key_text: bytes) -> None:
+    """It identifies nobody there, and no provider sees it either."""
+    credentials = found(
+        [
+            (b"authorization", b"Bearer " + key_text),
+            (b"x-auth", b"Bearer " + key_text),
+            (b"referer", b"/?k=" + key_text),
+        ]
+    )
+    assert {b"x-auth", b"referer"} <= credentials.drop_headers
+    query = b"a=1&x=Bearer%20" + key_text + b"&" + key_text + b"=1"
+    kept = find_credentials([(b"authorization", b"Bearer " + key_text)], query)
+    assert not isinstance(kept, Refusal) and kept.query == b"a=1"
+
+
 @pytest.mark.parametrize(
     ("query", "kept"),
     [

@@ -256,6 +256,10 @@ async def test_a_full_disk_refuses_closes_and_mends(tmp_path: Path, records: Any
 
         assert not journal.healthy
         assert disk is None or not journal.probe()
+        for number in range(900, 1000):
+            # Refused calls take nothing of the room of those that were opened.
+            with pytest.raises(JournalError):
+                journal.closed(records.closed(number))
         waiting = close_all(journal, records, 700)
         assert journal.waiting_closings == waiting
         if disk is not None:

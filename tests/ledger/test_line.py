@@ -54,6 +54,8 @@ def test_outcomes(records: Any) -> None:
     refused = records.closed(1, outcome="refused", error_code="budget_exceeded", status=402)
     assert outcome_text(refused) == "refused budget_exceeded 402"
     assert "[refused budget_exceeded 402]" in call_line(refused)
+    away = records.closed(1, outcome="provider_unreachable", error_code="provider_unreachable", status=502)
+    assert outcome_text(away) == "provider_unreachable 502"
 
 
 def test_remarks(records: Any) -> None:

@@ -18,7 +18,7 @@ from tollhouse.ledger import segments
 from tollhouse.ledger.cursor import Position, Shipped, save_shipped
 from tollhouse.ledger.journal import Journal, JournalTuning
 from tollhouse.ledger.journal_format import HEADER_BYTES, Kind, scan
-from tollhouse.ledger.recovery import RecoveryTuning, recover, ship_dead_again
+from tollhouse.ledger.recovery import RecoveryTuning, recover
 from tollhouse.ledger.segments import REJECTED_FOLDER, journal_root, segment_numbers, segment_path
 
 pytestmark = pytest.mark.anyio
@@ -199,21 +199,6 @@ async def test_a_damaged_cursor_ships_all_again(tmp_path: Path, records: Any, fa
 
     assert (report.shipped_rows, report.settled_rows) == (8, 0)
     assert (beyond.shipped_rows, beyond.settled_rows) == (8, 0)
-
-
-async def test_dead_journals_are_shipped_again_after_a_failover(
-    tmp_path: Path, records: Any, fake_database: Any, clock: Any
-) -> None:
-    """While they are retained; one that was written before the moment asked for is left."""
-    dead_journal(tmp_path, records)
-    await recover(tmp_path, settle=fake_database.settle, now_ms=clock.now_ms)
-    fake_database.rows.clear()
-
-    assert ship_dead_again(tmp_path, 1 << 60) == 0
-    assert ship_dead_again(tmp_path, 0) == 1
-    report = await recover(tmp_path, settle=fake_database.settle, now_ms=clock.now_ms)
-
-    assert (report.settled_rows, report.lost_calls) == (8, 0)
 
 
 async def test_rejected_rows_outlive_the_journal(tmp_path: Path, records: Any, fake_database: Any, clock: Any) -> None:

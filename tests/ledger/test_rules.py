@@ -46,6 +46,15 @@ def test_metering_without_a_price_counts_at_the_hold(records: Any) -> None:
     assert (row.cost_nano_usd, row.output_tokens, row.usage_source) == (10_000_000, 3, "estimated")
 
 
+def test_a_lost_call_lasted_as_long_as_is_known(records: Any) -> None:
+    """To the last metering; without one nothing is known. It was opened for one attempt."""
+    progress = msgspec.structs.replace(records.progress(1, 40), elapsed_ms=5200)
+
+    rows = [settle_lost(records.opened(1), last, False) for last in (progress, None)]
+
+    assert [(row.latency_ms, row.attempts, row.status) for row in rows] == [(5200, 1, None), (0, 1, None)]
+
+
 def test_a_lost_call_keeps_its_facts_and_is_the_same_every_time(records: Any) -> None:
     """Whom it belongs to, its windows and its price; the same journal gives the same bytes."""
     opened = records.opened(1, team="ml", customer="acme", session_id="s", hold_nano_usd=7)

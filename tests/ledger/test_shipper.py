@@ -246,31 +246,6 @@ async def test_a_crowded_journal_gives_up_retention_not_rows(
     assert events.names["shipper.retention_cut"] > 0
 
 
-async def test_it_ships_again_what_the_database_lost(
-    make_journal: Any, records: Any, fake_database: Any, clock: Any, events: Any
-) -> None:
-    """After a failover the retained segments are shipped once more, even while a batch is under way."""
-    journal = make_journal(segment_bytes_max=3000)
-    write(journal, records, range(50))
-    shipper = shipper_of(journal, fake_database, clock, events)
-    await shipper.drain(5)
-    fake_database.rows.clear()
-
-    write(journal, records, range(50, 60))
-    fake_database.away = True
-    await shipper._ship_next()
-    shipper.ship_again(0)
-    fake_database.away = False
-    await shipper._ship_next()
-    assert await shipper.drain(5)
-
-    assert len(fake_database.rows) == 60
-    assert shipper.settled_total == 110
-    since_the_last = segment_path(journal.directory, journal.position[0]).stat().st_mtime_ns // 1_000_000 + 3_600_000
-    shipper.ship_again(since_the_last)
-    assert events.names["shipper.ship_again"] == 1
-
-
 @pytest.mark.parametrize("damage", [b"", b"x" * 44, None])
 async def test_a_cursor_that_cannot_be_trusted_is_none(
     make_journal: Any, records: Any, fake_database: Any, clock: Any, events: Any, damage: bytes | None

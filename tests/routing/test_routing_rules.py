@@ -63,6 +63,15 @@ def test_limited_key_learns_nothing_of_other_providers(name: str) -> None:
     assert plan(cleared(name), PROVIDERS, ("groq",), CredentialMode.PASSTHROUGH) is rules.NOT_GRANTED
 
 
+@pytest.mark.parametrize("kind", ["vllm", "ollama", "openai-compatible", "anthropic-compatible"])
+def test_kind_that_needs_no_key_is_served_without_one(kind: str) -> None:
+    """The servers that people run themselves, in vault mode too."""
+    local = msgspec.structs.replace(OPENAI, name="local", kind=kind)
+    made = plan(cleared("local"), {"local": local}, (), CredentialMode.VAULT)
+    assert isinstance(made, Plan)
+    assert made.targets[0].provider is local
+
+
 def test_vault_mode_needs_a_credential() -> None:
     """The message says how to add one."""
     assert plan(cleared(), PROVIDERS, (), CredentialMode.VAULT) is rules.NO_CREDENTIAL

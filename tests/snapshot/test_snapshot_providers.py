@@ -78,7 +78,7 @@ def test_unusable_base_url_is_refused_without_repeating_it(base_url: str) -> Non
 
 def test_unusable_table_is_refused() -> None:
     """Unknown kind, a kind without an address, a name that no path can have."""
-    with pytest.raises(ConfigError, match="kind must be one of anthropic"):
+    with pytest.raises(ConfigError, match=f"kind must be one of {', '.join(sorted(KINDS))}"):
         made(kind="opnai")
     with pytest.raises(ConfigError, match="set base_url"):
         made(kind="vllm")

@@ -183,7 +183,7 @@ def test_a_path_too_long_for_a_socket_gets_a_short_private_one(made: Path, tmp_p
 def test_another_major_version_is_not_touched(data_dir: Path) -> None:
     """The message says which, and what to do."""
     (data_dir / "database" / "PG_VERSION").write_text("17\n")
-    with pytest.raises(StorageError, match=r"made by PostgreSQL 17.* db backup"):
+    with pytest.raises(StorageError, match=r"made by PostgreSQL 17.* pg_dump"):
         EmbeddedPostgres(data_dir).start()
 
 

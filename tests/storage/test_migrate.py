@@ -58,7 +58,9 @@ def test_a_changed_migration_is_an_error(database: DatabaseUrls, postgres_cluste
     """What was applied is what the file says, or nobody knows what the database is."""
     first, *others = load_migrations()
     changed = msgspec.structs.replace(first, checksum=b"other")
-    with pytest.raises(StorageError, match=r"0001_pre_foundation\.sql was changed"):
+    with pytest.raises(
+        StorageError, match=r"0001_pre_foundation\.sql differs from .* run the version that made it, or restore"
+    ):
         migrate(database.owner, postgres_cluster.secret, (changed, *others))
 
 

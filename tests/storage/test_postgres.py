@@ -21,8 +21,8 @@ from tollhouse.storage.postgres import (
     load_statements,
     login_role,
     make_pool,
+    single_tenant_transaction,
     tenant_transaction,
-    tenant_transaction_sync,
     translated,
 )
 
@@ -105,11 +105,13 @@ async def test_a_transaction_sees_its_tenant_alone(database: DatabaseUrls) -> No
 
 async def test_an_exception_undoes_the_transaction(database: DatabaseUrls) -> None:
     """It passes through unchanged, and nothing is kept."""
-    with pytest.raises(ZeroDivisionError), tenant_transaction_sync(database.app, DEFAULT_TENANT) as connection:
-        connection.execute(KEY, (DEFAULT_TENANT, "A" * 12, b"h" * 32))
-        raise ZeroDivisionError
-    with tenant_transaction_sync(database.app, DEFAULT_TENANT) as connection:
-        assert connection.execute("SELECT count(*) FROM th.gateway_keys").fetchone() == (0,)
+    with pytest.raises(ZeroDivisionError):
+        async with single_tenant_transaction(database.app, DEFAULT_TENANT) as connection:
+            await connection.execute(KEY, (DEFAULT_TENANT, "A" * 12, b"h" * 32))
+            raise ZeroDivisionError
+    async with single_tenant_transaction(database.app, DEFAULT_TENANT) as connection:
+        found = await connection.execute("SELECT count(*) FROM th.gateway_keys")
+        assert await found.fetchone() == (0,)
 
 
 async def test_the_gateway_has_functions_and_no_tables(database: DatabaseUrls) -> None:
@@ -141,11 +143,11 @@ async def test_the_snapshot_changes_with_the_configuration(database: DatabaseUrl
     assert await load_snapshot(database, first["version"]) is None
     async with await connect(database.gateway, autocommit=True) as listener:
         await listener.execute("LISTEN tollhouse_configuration")
-        with tenant_transaction_sync(database.app, DEFAULT_TENANT) as connection:
-            connection.execute(KEY, (DEFAULT_TENANT, "A" * 12, bytes(range(200, 232))))
-            connection.execute(KEY, (DEFAULT_TENANT, "B" * 12, b"h" * 32))
-            connection.execute("UPDATE th.gateway_keys SET expires_at = now() WHERE key_id = %s", ("A" * 12,))
-            connection.execute("UPDATE th.gateway_keys SET revoked_at = now() WHERE key_id = %s", ("B" * 12,))
+        async with single_tenant_transaction(database.app, DEFAULT_TENANT) as connection:
+            await connection.execute(KEY, (DEFAULT_TENANT, "A" * 12, bytes(range(200, 232))))
+            await connection.execute(KEY, (DEFAULT_TENANT, "B" * 12, b"h" * 32))
+            await connection.execute("UPDATE th.gateway_keys SET expires_at = now() WHERE key_id = %s", ("A" * 12,))
+            await connection.execute("UPDATE th.gateway_keys SET revoked_at = now() WHERE key_id = %s", ("B" * 12,))
         heard = [int(notice.payload) async for notice in listener.notifies(timeout=2, stop_after=4)]
     second = await load_snapshot(database, first["version"])
     assert second is not None

@@ -6,13 +6,14 @@ import contextlib
 import socket
 import threading
 
-SCHEMES = {"closed": "http", "full": "http", "silent": "http", "mute_tls": "https", "plain": "https"}
+SCHEMES = {"closed": "http", "full": "http", "silent": "http", "mute_tls": "https", "plain": "https", "keyless": "http"}
 
 
 class DeadEnds:
     """Local sockets: `closed` refuses, `full` lets nobody in (no handshake ends), `silent` never accepts, `mute_tls` is
     the same where TLS is expected, `plain` answers a TLS greeting with plain HTTP. `nameless` does not resolve, and
-    `metadata` is a forbidden address.
+    `metadata` is a forbidden address. `keyless` is a server of a kind that needs no key: it refuses every request and
+    says what it received.
     """
 
     def __init__(self) -> None:
@@ -23,6 +24,7 @@ class DeadEnds:
         free = self._listen(1)
         self._ports = {name: listener.getsockname()[1] for name, listener in self._listeners.items()}
         self._ports |= {"mute_tls": self._ports["silent"], "closed": free.getsockname()[1]}
+        self._ports["keyless"] = self._ports["plain"]
         free.close()
 
     def environment(self) -> dict[str, str]:
@@ -32,7 +34,8 @@ class DeadEnds:
         settings: dict[str, str] = {}
         for name, url in urls.items():
             start = f"TOLLHOUSE_PROVIDERS_{name.upper()}_"
-            settings |= {start + "KIND": "openai", start + "BASE_URL": url, start + "ALLOW_PRIVATE": "true"}
+            kind = "vllm" if name == "keyless" else "openai"
+            settings |= {start + "KIND": kind, start + "BASE_URL": url, start + "ALLOW_PRIVATE": "true"}
         return settings
 
     def close(self) -> None:
@@ -59,6 +62,11 @@ class DeadEnds:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = listener.accept()
-                with client:
-                    client.recv(1024)
-                    client.sendall(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+                with client, contextlib.suppress(OSError):
+                    heard = client.recv(65_536)
+                    client.sendall(b"HTTP/1.1 400 Bad Request\r\ncontent-length: %d\r\n\r\n%b" % (len(heard), heard))
+                    # What is not read yet would make the system take the answer back.
+                    client.shutdown(socket.SHUT_WR)
+                    client.settimeout(1.0)
+                    while client.recv(65_536):
+                        continue

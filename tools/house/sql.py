@@ -8,8 +8,9 @@ without gaps, say whether they run before or after new code, and are never built
 from __future__ import annotations
 
 import ast
+import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 import msgspec
@@ -36,6 +37,19 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     comments: tuple[str, ...]
     body: str
+
+
+def edited_migrations(texts: Mapping[str, str], table: str) -> Iterator[Finding]:
+    """Migrations that differ from their line in `table` (as `sha256sum` writes it), have none, or are gone. A landed
+    migration is never edited: databases that it made refuse every later version. `texts`: by file name."""
+    landed = {name: checksum for checksum, name in (line.split() for line in table.splitlines())}
+    for name, text in sorted(texts.items()):
+        if name not in landed:
+            yield Finding(key=name, says="a new migration: add its line, as sha256sum writes it, to the table")
+        elif hashlib.sha256(text.encode()).hexdigest() != landed[name]:
+            yield Finding(key=name, says="a landed migration is never edited: put it back, and write a new one")
+    for name in sorted(landed.keys() - texts.keys()):
+        yield Finding(key=name, says="a landed migration is never removed: databases have it")
 
 
 def sql_in_python(source: Source) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ MEANINGS: dict[str, str] = {
     "database_direct_url": "past a transaction pooler, for what needs a session; also read from `DATABASE_DIRECT_URL`",
     "host": "address on which to listen",
     "gateway_port": "port of the gateway; 0 picks a free one; also read from `PORT`",
-    "console_port": "port of the control plane; 0 picks a free one",
+    "console_port": "port of the console; 0 picks a free one",
     "workers": "gateway workers, 1 to 256; without a value, one for each core",
     "log_level": "the least severe level that is logged",
     "snapshot_max_age_s": "how long the last known configuration serves while the database is away",
@@ -45,7 +45,7 @@ MEANINGS: dict[str, str] = {
     "limits.upstream_idle_timeout_s": "how long such a connection is kept",
     "journal.durability": "`process` survives the death of the process, `power` also that of the machine",
     "journal.bytes_max": "size to which a worker's journal may grow while the database is away",
-    "journal.retention_s": "how long shipped segments are kept, to be shipped again should the database lose them",
+    "journal.retention_s": "how long segments of the journal are kept on disk after they were shipped",
     "providers.NAME.kind": "which kind of provider it is",
     "providers.NAME.base_url": "where it is; the kind's own address by default",
     "providers.NAME.key_file": "file that holds the provider's key",
@@ -70,7 +70,8 @@ def page() -> str:
         "Defaults, then the TOML file named by `--config`, then environment variables, then the command line: the\n"
         "later wins. The file names a field by its path; the environment by the same path in capitals, with\n"
         "`TOLLHOUSE_` before it. A provider's `NAME` is the operator's choice. Provider keys are never written in\n"
-        "the file itself.\n"
+        "the file itself. A name that is misspelt, in the file or in the environment, is an error; only variables\n"
+        "that Kubernetes sets for a service named `tollhouse` are passed over.\n"
     ]
     used: set[str] = set()
     for prefix, title, section in SECTIONS:

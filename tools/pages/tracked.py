@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from pages.table import MADE, table
+from tollhouse.attribution.model import LABEL_NAMES
+from tollhouse.attribution.rules import LABEL_HEADERS, METADATA_LABELS
 from tollhouse.kernel.ids import DEFAULT_TENANT, KeyId, call_id
 from tollhouse.ledger.event import cost_event, encode_event
 from tollhouse.ledger.fields import FIELDS
@@ -24,10 +28,20 @@ NOT_TRACKED = """
 - a hash, an excerpt, a summary or any other thing derived from their text; sizes and counts are the only exception;
 - provider keys, gateway keys, cookies, tokens: of a gateway key its public id is kept, of a provider key in the vault
   its fingerprint;
-- headers, but for the labels that are declared below; of those the value as sent, at most 128 characters;
+- headers and a body's `metadata`, but for the [labels](#where-labels-come-from) that are declared below; of those the
+  value as sent, at most 128 characters;
 - the client's address, and the text of error messages, which may repeat what they choked on.
 
 A label is what the client puts there: Tollhouse cannot know whether a name for a session is a person's name.
+"""
+LABELS = """
+## Where labels come from
+
+A label is what the gateway key fixes; else what a header of the call says; else what the body's `metadata` says; else
+the key's default. `metadata` goes on to the provider as it came: Tollhouse reads its string values under the names
+below, and keeps no other, `user_id` in particular. Only the dialects that have such an object (OpenAI's chat and
+responses, Anthropic's messages) are looked into. The headers are never forwarded.
+
 """
 FLOW = """
 ## Where it goes
@@ -40,11 +54,11 @@ FLOW = """
                                  ├─ opened, progress, closed ─▶ journal (files in the data directory)
                                  │                                 │ shipped in batches, kept for a while after
                                  │                                 ▼
-                                 │                              PostgreSQL: calls, rollups, budget windows, entries
+                                 │                              PostgreSQL: calls, totals by label
                                  │                                 │
                                  │                                 └─▶ command line: calls, spend, explain
                                  ├─ counts without names ─────▶ /metrics
-                                 └─ ids and codes of faults ──▶ log (standard error)
+                                 └─ ids and codes of faults ──▶ log (log/tollhouse.log, or standard error)
 ```
 """
 DURING = """
@@ -59,7 +73,7 @@ and its time is over.
 
 def page() -> str:
     """Markdown."""
-    return "".join((MADE, INTRODUCTION, NOT_TRACKED, _fields(), DURING, FLOW, _event()))
+    return "".join((MADE, INTRODUCTION, NOT_TRACKED, _fields(), LABELS, _label_sources(), DURING, FLOW, _event()))
 
 
 def undescribed() -> set[str]:
@@ -75,6 +89,20 @@ def _fields() -> str:
         "is known.\n\n"
         f"{table(('field', 'meaning', 'unit', 'who says it'), rows)}"
     )
+
+
+def _label_sources() -> str:
+    """A row for each label: every header and every name in `metadata` that can say it."""
+    rows = []
+    for label in LABEL_NAMES:
+        headers = sorted((rank, name.decode()) for name, (said, rank) in LABEL_HEADERS.items() if said == label)
+        names = [name for name, said in METADATA_LABELS.items() if said == label]
+        rows.append((f"`{label}`", _quoted(name for _, name in headers), _quoted(names)))
+    return table(("label", "header, the first wins", "name in `metadata`"), rows)
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _event() -> str:

@@ -69,11 +69,6 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
 NO_WISHES = Wishes()
 
 
-def is_own_header(name: bytes) -> bool:
-    """Whether a lower-case header name is ours, and so never goes upstream."""
-    return name.startswith(OWN_PREFIXES)
-
-
 def attribute(
     headers: Sequence[tuple[bytes, bytes]],
     metadata: Mapping[str, str],

@@ -27,6 +27,7 @@ from tollhouse.bootstrap.live import follow_calls
 from tollhouse.bootstrap.worker import WorkerSpec
 from tollhouse.kernel.errors import ConfigError, StorageError
 from tollhouse.settings import Settings, to_wire
+from tollhouse.snapshot.providers import configured_providers
 from tollhouse.storage.embedded import EmbeddedPostgres
 from tollhouse.storage.migrate import migrate
 from tollhouse.storage.postgres import DatabaseUrls
@@ -95,6 +96,8 @@ class Supervisor:
         return 0
 
     def _prepare(self) -> None:
+        # What is wrong with a provider's table is said here, by name, and not by a worker that cannot start.
+        configured_providers(self._settings.providers)
         try:
             for directory in (self._settings.data_dir, self._run_dir, self._log.parent):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import random
 import resource
 import signal
@@ -252,6 +253,9 @@ def main() -> None:
     spec = msgspec.json.decode(line, type=WorkerSpec)
     settings = from_wire(bytes(spec.settings))
     configure(settings.log_level, worker=spec.instance)
+    # uvicorn's own lines are no events of the catalogue; what it would complain of is answered or recorded.
+    logging.getLogger("uvicorn").addHandler(logging.NullHandler())
+    logging.getLogger("uvicorn").propagate = False
     uvloop.run(_run(spec, settings))
 
 

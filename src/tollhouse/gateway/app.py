@@ -1,8 +1,9 @@
-"""The gateway's ASGI application: the operator's three paths, and the corridor for everything else."""
+"""The gateway's ASGI application: paths that need no key, and the corridor for everything else."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -13,6 +14,13 @@ from tollhouse.gateway.request import Receive, Send, request_of
 
 JSON = b"application/json"
 PROMETHEUS = b"text/plain; version=0.0.4; charset=utf-8"
+PLAIN = b"text/plain; charset=utf-8"
+NO_CONTACT = (
+    b'{"error":{"type":"no_route","code":"no_route","message":"Nobody is named here to tell of a weakness: '
+    b'the operator can set security_contact."}}'
+)
+CONTACT_GOOD_FOR = timedelta(days=364)
+"""RFC 9116 recommends less than a year."""
 
 
 class GatewayApp:
@@ -31,6 +39,8 @@ class GatewayApp:
             await self._ready(send)
         elif path == "/metrics":
             await _send(send, 200, PROMETHEUS, self._plane.metrics.exposition(self._alive()))
+        elif path == "/.well-known/security.txt":
+            await self._security(send)
         else:
             await corridor(self._plane, request_of(scope, receive, self._plane.loop.time()))
 
@@ -40,6 +50,19 @@ class GatewayApp:
             troubles.append("stopping")
         body = msgspec.json.encode({"status": "unready" if troubles else "ready", "troubles": troubles})
         await _send(send, 503 if troubles else 200, JSON, body)
+
+    async def _security(self, send: Send) -> None:
+        contact = self._plane.settings.security_contact
+        if contact is None:
+            await _send(send, 404, JSON, NO_CONTACT)
+        else:
+            await _send(send, 200, PLAIN, security_txt(contact, datetime.now(UTC)).encode())
+
+
+def security_txt(contact: str, now: datetime) -> str:
+    """Whom to tell of a weakness, as RFC 9116 writes it, good for a year from `now` (aware UTC)."""
+    address = contact if contact.startswith(("https://", "mailto:", "tel:")) else f"mailto:{contact}"
+    return f"Contact: {address}\nExpires: {now + CONTACT_GOOD_FOR:%Y-%m-%dT%H:%M:%SZ}\nPreferred-Languages: en\n"
 
 
 async def _send(send: Send, status: int, content_type: bytes, body: bytes) -> None:

@@ -12,6 +12,7 @@ from tollhouse.kernel.refusal import Refusal, RefusalCode, RefusedError
 from tollhouse.settings import Limits
 
 ENCODED = Refusal(code=RefusalCode.BAD_REQUEST, message="Send the request body without a content-encoding.")
+HOST = Refusal(code=RefusalCode.BAD_REQUEST, message="Send exactly one Host header.")
 NOT_JSON = Refusal(code=RefusalCode.BAD_REQUEST, message="Send this request as content-type application/json.")
 
 
@@ -72,6 +73,8 @@ def _check_head(request: Request, limits: Limits) -> None:
                 f"or {limits.head_fields_max} fields.",
             )
         )
+    if b"host" not in fields or (len(fields) < len(request.headers) and _has_two_hosts(request)):
+        raise RefusedError(HOST)
     declared = fields.get(b"content-length")
     if declared is not None and declared.isdigit() and int(declared) > limits.body_bytes_max:
         raise RefusedError(too_large(limits))
@@ -82,3 +85,7 @@ def _check_head(request: Request, limits: Limits) -> None:
     content_type = fields.get(b"content-type")
     if content_type is not None and b"json" not in content_type.lower():
         raise RefusedError(NOT_JSON)
+
+
+def _has_two_hosts(request: Request) -> bool:
+    return sum(name == b"host" for name, _ in request.headers) > 1

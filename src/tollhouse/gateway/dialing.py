@@ -18,6 +18,12 @@ from tollhouse.routing.model import Provider
 
 ADDRESSES_TRIED_MAX = 3
 
+METADATA = frozenset(("168.63.129.16", "192.0.0.192", "100.100.100.200", "fd00:ec2::254", "fd20:ce::254"))
+"""Services of clouds that hand out credentials, at addresses that are not link-local."""
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+V4_COMPATIBLE = ipaddress.IPv6Network("::/96")
+LOOPBACK_6 = ipaddress.IPv6Address("::1")
+
 ProtocolT = TypeVar("ProtocolT", bound=asyncio.Protocol)
 
 
@@ -73,12 +79,18 @@ class Dialer:
 
 
 def reachable(address: str, allow_private: bool) -> bool:
-    """Whether a provider may live at this address. Link-local (metadata services) and multicast never."""
+    """Whether a provider may live at this address. Link-local, clouds' metadata services and multicast never."""
     parsed = ipaddress.ip_address(address.split("%", 1)[0])
     if isinstance(parsed, ipaddress.IPv6Address):
         inner = parsed.ipv4_mapped or parsed.sixtofour
+        if inner is None and parsed in NAT64:
+            inner = ipaddress.IPv4Address(parsed.packed[12:])
         if inner is not None:
             return reachable(str(inner), allow_private)
-    if parsed.is_link_local or parsed.is_multicast or parsed.is_unspecified:
+        if parsed in V4_COMPATIBLE and parsed != LOOPBACK_6:
+            return False
+    if str(parsed) in METADATA or parsed.is_link_local or parsed.is_multicast or parsed.is_unspecified:
         return False
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.is_site_local:
+        return allow_private
     return parsed.is_global or (allow_private and (parsed.is_private or parsed.is_loopback))

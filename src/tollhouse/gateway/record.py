@@ -8,7 +8,6 @@ metered and writes it to the journal. Settlement is never a line after a loop th
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from enum import Enum
 from types import TracebackType
 from typing import Any, Self
@@ -195,7 +194,8 @@ class CallRecord:
         except JournalError as error:
             # The journal keeps the entry in memory and writes it when it can.
             self._plane.metrics.count("tollhouse_journal_errors")
-            log("journal.close_deferred", "error", call_id=self.request.call_id, error=error)
+            if self._was_opened:
+                log("journal.close_deferred", "error", call_id=self.request.call_id, error=error)
         self._count(self.closed)
 
     # What the sweeper and the server tell it
@@ -243,6 +243,7 @@ class CallRecord:
         so_far = settle(self.call, self.hold, self.snapshot.book, self.price_at, ending)
         return CallProgress(
             call_id=self.request.call_id,
+            elapsed_ms=int((self._plane.loop.time() - self.request.started_s) * 1000),
             model=so_far.model,
             input_tokens=so_far.usage.input_tokens,
             output_tokens=so_far.usage.output_tokens,
@@ -371,8 +372,3 @@ def _settled(settlement: Settlement) -> dict[str, object]:
         "price_id": charge.price_id,
         "charge_lines": charge.lines,
     }
-
-
-def moment_of(started_ms: int) -> datetime:
-    """Unix milliseconds as aware UTC."""
-    return datetime.fromtimestamp(started_ms / 1000, UTC)

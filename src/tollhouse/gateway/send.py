@@ -6,6 +6,7 @@ The only place of the gateway that reveals a provider's key: into the head of on
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from tollhouse.gateway.headers import Header, upstream_head
 from tollhouse.gateway.plane import Plane
@@ -18,9 +19,17 @@ from tollhouse.kernel.refusal import RefusedError
 from tollhouse.routing.attempts import Failure, Over, deposit, failed, start
 from tollhouse.routing.model import Plan, Provider
 from tollhouse.telemetry.log import log
+from tollhouse.wire.call import Family
 from tollhouse.wire.dialects import inject_usage
 from tollhouse.wire.providers import KINDS, upstream_path
 
+OTHER_FAMILIES_KEYS: Mapping[Family, frozenset[bytes]] = {
+    Family.OPENAI: frozenset((b"x-api-key", b"x-goog-api-key")),
+    Family.ANTHROPIC: frozenset((b"api-key", b"x-goog-api-key")),
+    Family.GEMINI: frozenset((b"api-key", b"x-api-key")),
+    Family.BEDROCK: frozenset((b"api-key", b"x-api-key", b"x-goog-api-key")),
+}
+"""Where other vendors' SDKs put their keys: one that is passed through goes to its own provider alone."""
 COMPLAINT_EVERY_S = 30.0
 
 
@@ -47,7 +56,6 @@ async def send_first_that_answers(
             _complain(plane, attempts.target.provider, failure, error)
         step = failed(attempts, failure, plane.retry_budget)
         if isinstance(step, Over):
-            assert step.refusal is not None, "an attempt without an answer is refused"
             raise RefusedError(step.refusal)
         attempts, plane.retry_budget = step.attempts, step.budget
         if step.wait_s:
@@ -78,7 +86,7 @@ def _request(record: CallRecord, provider: Provider, credentials: Credentials, b
         call,
         provider,
         credential=_credential(provider, credentials),
-        carriers=credentials.drop_headers,
+        carriers=credentials.drop_headers | OTHER_FAMILIES_KEYS[kind.family],
     )
     for name, value in kind.default_headers:
         if name.encode() not in request.fields:

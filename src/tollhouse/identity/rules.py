@@ -115,9 +115,7 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 def find_credentials(headers: Sequence[tuple[bytes, bytes]], query: bytes) -> Credentials | Refusal:
     """The one gateway key of a call, its mode, and what must be kept from the provider."""
-    places = [
-        (name, value) for name, value in headers if name in CREDENTIAL_HEADERS or value[:_KEY_HEAD_BYTES] == KEY_HEAD
-    ]
+    places = [(name, value) for name, value in headers if name in CREDENTIAL_HEADERS or KEY_HEAD in value]
     if len(places) == 1 and not query and places[0][0] in CREDENTIAL_HEADERS:
         # The ordinary case, half as dear as the walk below; it decides the same.
         credential = _credential(*places[0])
@@ -211,8 +209,10 @@ def _read_places(places: Sequence[tuple[bytes, bytes]]) -> _Sightings | Refusal:
             if refusal is not None:
                 return refusal
         else:
-            # `accept-language: th_TH` is no key: outside of a credential's place only the full head counts.
-            sightings.note_key(value.strip())
+            # `accept-language: th_TH` is no key: outside of a credential's place only the full head counts. Inside of
+            # other text it identifies nobody, and does not go on either.
+            if value.strip()[:_KEY_HEAD_BYTES] == KEY_HEAD:
+                sightings.note_key(value.strip())
             sightings.elsewhere.append(name)
     return sightings
 
@@ -267,6 +267,8 @@ def _read_query(query: bytes, sightings: _Sightings) -> bytes:
         named_key = (unquote_to_bytes(name) if b"%" in name else name) == _QUERY_KEY
         if text[:_KEY_HEAD_BYTES] == KEY_HEAD or (named_key and text[:3] == KEY_PREFIX):
             sightings.note_key(text.strip())
+        elif KEY_HEAD in text or KEY_HEAD in unquote_to_bytes(name):
+            continue
         elif not named_key:
             kept.append(parameter)
         elif not _is_placeholder(text.strip()):

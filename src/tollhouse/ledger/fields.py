@@ -65,7 +65,11 @@ _TABLE: dict[str, Field] = {
     "provider_status": _field("status with which the provider answered", "HTTP status", PROVIDER),
     "error_code": _field("code of the refusal or of the provider's error, never its message", "code", TOLLHOUSE),
     "model": _field("the model that answered", "model id", PROVIDER),
-    "latency_ms": _field("from the call's start to its end", "milliseconds", CLOCK),
+    "latency_ms": _field(
+        "from the call's start to its end; where its worker died, to the last that is known of it, 0 if nothing is",
+        "milliseconds",
+        CLOCK,
+    ),
     "ttft_ms": _field("from the call's start to the first byte of the answer's body", "milliseconds", CLOCK),
     # What was used
     "input_tokens": _field("all input, what was read from or written to a cache included", "tokens", PROVIDER),
@@ -89,7 +93,9 @@ _TABLE: dict[str, Field] = {
     # What else the provider said, and how it was served
     "provider_request_id": _field("the provider's id of the request", "id", PROVIDER),
     "provider_response_id": _field("the provider's id of the answer", "id", PROVIDER),
-    "attempts": _field("how often a provider was asked", "count", TOLLHOUSE),
+    "attempts": _field(
+        "how often a provider was asked; where its worker died, 1 for what it was opened for", "count", TOLLHOUSE
+    ),
     "cache_hit": _field("whether Tollhouse answered from a cache of its own", "yes or no", TOLLHOUSE),
     "routed": _field("whether another model or provider was chosen than was asked for", "yes or no", TOLLHOUSE),
     "response_bytes": _field("size of the answer's body as relayed", "bytes", PROVIDER),

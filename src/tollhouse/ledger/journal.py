@@ -173,12 +173,21 @@ class Journal:
             self.progress_lost += len(records)
 
     def closed(self, record: CallClosed, /) -> None:
-        """One frame, in the kernel on return. JournalError: it waits in memory, or there was no room even there."""
+        """One frame, in the kernel on return. JournalError: it waits in memory, or there was no room even there.
+
+        What is kept for hard times belongs to calls that were opened: one that was refused cost nobody anything, and
+        while the journal cannot be written it leaves no entry.
+        """
         framed = frame(Kind.CLOSED, self._encode(record))
         with self._mutex:
+            risked = record.call_id in self._open
+            if not risked and not self._writable:
+                raise JournalError("the journal cannot be written, and keeps its last room for calls that were opened")
             try:
                 self._append(framed)
             except OSError as error:
+                if not risked:
+                    raise self._failed(error) from error
                 self._close_hard(record.call_id, framed, error)
             self._open.pop(record.call_id, None)
 

@@ -50,7 +50,7 @@ def outcome_text(call: LedgerCall) -> str:
     """`completed`, or with what is known beside it: `refused budget_exceeded 402`."""
     known = [call.outcome]
     if call.outcome not in PLAIN_OUTCOMES:
-        known += [shown(call.error_code)] if call.error_code else []
+        known += [shown(call.error_code)] if call.error_code and call.error_code != call.outcome else []
         known += [str(call.status)] if call.status is not None else []
     return " ".join(known)
 

@@ -68,6 +68,8 @@ class CallProgress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """An open stream as last metered, written at most every two seconds."""
 
     call_id: CallId
+    elapsed_ms: int = 0
+    """Since the call's start."""
     model: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None

@@ -1,7 +1,7 @@
 """Recovery: settles what dead workers left, ships what they had not shipped, and clears their journals away.
 
 A journal whose lock is free has no worker. Whoever takes the lock closes its lost calls in the journal itself,
-ships on from its cursor, and removes the directory when all is settled and the time for shipping again has passed.
+ships on from its cursor, and removes the directory when all is settled and its time has passed.
 Each step may be repeated: by the next recovery after a crash, or later when the database was away. The composition
 root calls `recover` at start and from time to time; each host sees to its own data directory.
 
@@ -18,9 +18,8 @@ import msgspec
 
 from tollhouse.kernel.errors import JournalError, StorageError
 from tollhouse.ledger import segments
-from tollhouse.ledger.cursor import NOTHING_SHIPPED, Position, Shipped, load_shipped, save_shipped
+from tollhouse.ledger.cursor import NOTHING_SHIPPED, Shipped, load_shipped, save_shipped
 from tollhouse.ledger.delivery import Delivery
-from tollhouse.ledger.journal_format import HEADER_BYTES
 from tollhouse.ledger.lost_calls import Strictness, close_lost_calls
 from tollhouse.ledger.ports import Notice, Settle, UnixMs, silent
 from tollhouse.ledger.rules import counts_strictly
@@ -81,21 +80,6 @@ async def recover(
     return recovery.report
 
 
-def ship_dead_again(data_dir: Path, since_ms: int) -> int:
-    """Let the next recovery ship once more what dead workers' journals retain since a moment (Unix milliseconds), after
-    the database turned out to have lost it. How many journals that are. OSError if a cursor cannot be written."""
-    journals = 0
-    for directory in segments.journal_directories(data_dir):
-        lock = segments.take_lock(directory)
-        if lock is None:
-            continue
-        try:
-            journals += _rewind(directory, since_ms)
-        finally:
-            os.close(lock)
-    return journals
-
-
 class _Recovery:
     """One pass over the journals."""
 
@@ -143,20 +127,6 @@ class _Recovery:
             shipped = Shipped(position=batch.end, rows=shipped.rows + len(batch.rows), at_ms=at_ms)
             save_shipped(directory, shipped)
         return shipped
-
-
-def _rewind(directory: Path, since_ms: int) -> bool:
-    shipped = load_shipped(directory)
-    if shipped is None:
-        return False
-    for number in segments.segment_numbers(directory):
-        if segments.segment_path(directory, number).stat().st_mtime_ns // 1_000_000 >= since_ms:
-            target = Position(segment=number, offset=HEADER_BYTES)
-            if target < shipped.position:
-                save_shipped(directory, Shipped(position=target, rows=shipped.rows, at_ms=shipped.at_ms))
-                return True
-            return False
-    return False
 
 
 def _remove(directory: Path) -> None:

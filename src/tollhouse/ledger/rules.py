@@ -1,6 +1,7 @@
 """What a call costs whose worker died: a pure rule over what its journal says.
 
 Unknown is not free: without a metered amount a call counts at its hold, and without a hold it is unpriced, never zero.
+It lasted as long as is known, and was asked of one provider: it was opened for that, and no more is on record.
 The same journal gives the same row, so a recovery that died itself is simply done again.
 """
 
@@ -44,6 +45,8 @@ def settle_lost(opened: CallOpened, last_progress: CallProgress | None, strict: 
         **facts,  # type: ignore[arg-type]  # the fields of CallFacts, which CallClosed has by inheritance
         outcome=Outcome.GATEWAY_LOST,
         model=progress.model,
+        latency_ms=progress.elapsed_ms,
+        attempts=1,
         input_tokens=progress.input_tokens,
         output_tokens=progress.output_tokens,
         units=progress.units,

@@ -2,8 +2,8 @@
 
 Delivered at least once and settled idempotently, hence once. A batch that cannot be delivered stays in hand and is
 tried again, for ever, with growing pauses; meanwhile the journal on disk is the queue. The cursor moves only
-behind what was settled or set aside. Shipped segments stay for a while, so that they can be shipped again when the
-database turns out to have lost them; then they go, and calls still open in them are written again first.
+behind what was settled or set aside. Shipped segments stay for a while, as a second trace should the database lose
+what it took; then they go, and calls still open in them are written again first.
 
 Never decodes a row, never skips one, never lets go of a segment that holds the only trace of an open call.
 """
@@ -17,11 +17,9 @@ from collections.abc import Callable
 import msgspec
 
 from tollhouse.kernel.errors import JournalError, StorageError
-from tollhouse.ledger import segments
 from tollhouse.ledger.cursor import BEGINNING, Position, Shipped, save_shipped
 from tollhouse.ledger.delivery import Delivery
 from tollhouse.ledger.journal import Journal
-from tollhouse.ledger.journal_format import HEADER_BYTES
 from tollhouse.ledger.ports import Notice, Settle, UnixMs, silent
 from tollhouse.ledger.tail import Batch, Tail
 
@@ -79,12 +77,11 @@ class Shipper:
         self._turn = asyncio.Lock()
         self._shipped = BEGINNING
         self._in_hand: Batch | None = None
-        self._rewind: Position | None = None
         self._passed_ms: dict[int, int] = {}
         self._failures = 0
         self._prune_at_ms = 0
         self.shipped_total = 0
-        """Rows settled or set aside, those shipped again included."""
+        """Rows settled or set aside."""
         self.settled_total = 0
         """Rows that were new to the database."""
         self.rejected_total = 0
@@ -135,20 +132,9 @@ class Shipper:
             return False
         return True
 
-    def ship_again(self, since_ms: int) -> None:
-        """Ship once more what is retained and was written since a moment (Unix milliseconds)."""
-        for number in self._journal.segment_sizes():
-            written_ms = segments.segment_path(self._journal.directory, number).stat().st_mtime_ns // 1_000_000
-            if written_ms >= since_ms:
-                target = Position(segment=number, offset=HEADER_BYTES)
-                self._rewind = target if self._rewind is None else min(target, self._rewind)
-                self._notice("shipper.ship_again", segment=number)
-                return
-
     async def _ship_next(self) -> float:
         """One batch, or one attempt at it; seconds to wait before the next."""
         async with self._turn:
-            self._apply_rewind()
             self._prune()
             try:
                 if self._in_hand is None:
@@ -177,19 +163,7 @@ class Shipper:
         self.shipped_total += len(batch.rows)
         self.settled_total += delivered.new
         self.rejected_total += delivered.rejected
-        if not self._apply_rewind():
-            self._move(batch.end, save=bool(batch.rows))
-
-    def _apply_rewind(self) -> bool:
-        """Go back where `ship_again` asked to; never forward."""
-        target, self._rewind = self._rewind, None
-        if target is None or target >= self._shipped:
-            return False
-        self._in_hand = None
-        self._tail.seek(target)
-        self._passed_ms = {number: at for number, at in self._passed_ms.items() if number < target.segment}
-        self._move(target, save=True)
-        return True
+        self._move(batch.end, save=bool(batch.rows))
 
     def _move(self, place: Position, *, save: bool) -> None:
         now = self._now_ms()

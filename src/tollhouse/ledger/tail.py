@@ -49,12 +49,6 @@ class Tail:
         """Bytes at the ends of segments that were never a whole entry."""
         self.position = self._ahead = position
 
-    def seek(self, position: Position) -> None:
-        """Read on from another place; a batch that is not whole is forgotten."""
-        self._pending.clear()
-        self._rows, self._read_bytes = [], 0
-        self.position = self._ahead = position
-
     @property
     def has_begun(self) -> bool:
         """Whether rows wait in a batch that is not whole."""

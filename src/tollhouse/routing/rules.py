@@ -12,6 +12,7 @@ from tollhouse.identity.model import CredentialMode
 from tollhouse.kernel.refusal import Refusal, RefusalCode
 from tollhouse.policy.model import Clearance
 from tollhouse.routing.model import Plan, Provider, Target
+from tollhouse.wire.providers import KINDS
 
 NOT_GRANTED = Refusal(
     code=RefusalCode.FORBIDDEN,
@@ -21,12 +22,12 @@ NOT_GRANTED = Refusal(
 NOT_CONFIGURED = Refusal(
     code=RefusalCode.NO_ROUTE,
     message="The provider that was asked for is not configured in this workspace. "
-    "Add it with 'tollhouse providers add', or under [providers] in the configuration file.",
+    "Add it under [providers] in the configuration file.",
 )
 NO_CREDENTIAL = Refusal(
     code=RefusalCode.NO_ROUTE,
-    message="Tollhouse holds no key for this provider. Set key_file or key_env for it in the configuration file, add "
-    "one with 'tollhouse providers add', or send your own provider key and the gateway key in X-Tollhouse-Key.",
+    message="Tollhouse holds no key for this provider. Set key_file or key_env for it in the configuration file, or "
+    "send your own provider key, and the gateway key in X-Tollhouse-Key.",
 )
 
 _REASON_NAMED = "named by the path"
@@ -37,7 +38,8 @@ def plan(
     clearance: Clearance, providers: Mapping[str, Provider], granted: tuple[str, ...], mode: str
 ) -> Plan | Refusal:
     """The target of a call. `providers` are the workspace's, `granted` the key's (empty means any), `mode` a
-    `CredentialMode`. FORBIDDEN outside of the grant, NO_ROUTE without the provider or, in vault mode, without a key.
+    `CredentialMode`. FORBIDDEN outside of the grant, NO_ROUTE without the provider or, in vault mode, without the key
+    that its kind needs.
     """
     name = clearance.provider
     if granted and name not in granted:
@@ -45,7 +47,7 @@ def plan(
     provider = providers.get(name)
     if provider is None:
         return NOT_CONFIGURED
-    if mode == CredentialMode.VAULT and provider.credential is None:
+    if mode == CredentialMode.VAULT and provider.credential is None and KINDS[provider.kind].needs_key:
         return NO_CREDENTIAL
     call = clearance.call
     reason = _REASON_DEFAULT if call.route.provider is None else _REASON_NAMED

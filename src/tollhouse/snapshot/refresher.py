@@ -64,10 +64,6 @@ class Refresher:
         assert self._current is not None, "start() loads the first snapshot"
         return self._current
 
-    def age_s(self, now_s: float) -> float:
-        """Seconds since the database last confirmed the snapshot; `now_s` is of the event loop's clock."""
-        return now_s - self.current.loaded_s
-
     async def start(self) -> None:
         """Loads the first snapshot; StorageError if the database cannot give one."""
         try:

@@ -241,8 +241,8 @@ def _check_version(database: Path) -> None:
         ) from None
     if found != str(MAJOR):
         raise StorageError(
-            f"{database} was made by PostgreSQL {found}, this Tollhouse brings {MAJOR}: run `tollhouse db backup` with "
-            f"the version that made it, move {database} away, and run `tollhouse db restore` with this one"
+            f"{database} was made by PostgreSQL {found}, this Tollhouse brings {MAJOR}: dump it with that "
+            f"version's pg_dump, move {database} away, start again, and load the dump into the new one"
         )
 
 

@@ -107,7 +107,8 @@ def _apply_missing(connection: Connection, wanted: tuple[Migration, ...]) -> tup
             )
         if bytes(checksum) != migration.checksum:
             raise StorageError(
-                f"migration {name} was changed after it had been applied: put the file back and write a new one"
+                f"the database was made by another version of Tollhouse, whose migration {name} differs from this "
+                "one's: run the version that made it, or restore a backup into a new database"
             )
     done = {row[0] for row in rows}
     missing = [migration for migration in wanted if migration.number not in done]

@@ -140,18 +140,6 @@ async def single_tenant_transaction(url: str, tenant_id: TenantId) -> AsyncItera
             yield connection
 
 
-@contextmanager
-def tenant_transaction_sync(url: str, tenant_id: TenantId) -> Iterator[Connection]:
-    """The same for the command line's own thread."""
-    with (
-        translated("a transaction"),
-        psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S) as connection,
-        connection.transaction(),
-    ):
-        connection.execute(SET_TENANT, (tenant_id,))
-        yield connection
-
-
 def _reason(error: psycopg.Error) -> str:
     """Never the server's message of a failed statement, which may quote a row; the driver's own when connecting."""
     if error.sqlstate is not None:

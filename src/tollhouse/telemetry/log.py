@@ -34,7 +34,6 @@ CATALOGUE: Mapping[str, str] = {
     "recovery.failed": "a dead worker's journal could not be recovered; it is tried again",
     "shipper.fault": "shipping failed in a way that was not foreseen; it goes on",
     "shipper.cursor_unwritable": "the mark of what was shipped could not be written; rows may be sent again",
-    "shipper.ship_again": "retained segments are sent again",
     "shipper.prune_failed": "a shipped segment could not be removed; it is tried again",
     "shipper.retention_cut": "shipped segments were removed early to stay within the journal's bound",
     "journal.close_deferred": "a closed call could not be written yet; it is kept in memory",

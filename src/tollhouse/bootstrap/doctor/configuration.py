@@ -38,7 +38,11 @@ def is_loopback(host: str) -> bool:
 def _database(settings: Settings) -> list[Finding]:
     if settings.database_url is None or "://" not in settings.database_url:
         return []
-    parts = urlsplit(settings.database_url)
+    try:
+        parts = urlsplit(settings.database_url)
+    except ValueError:
+        # The database's own check says that it cannot be read.
+        return []
     host = parts.hostname or ""
     mode = parse_qs(parts.query).get("sslmode", ["prefer"])[-1]
     if not host or is_loopback(host) or mode in PROTECTED_MODES:

@@ -17,6 +17,9 @@ CLOCK_WARNING_S = 2.0
 CLOCK_BROKEN_S = 60.0
 MIGRATE = "run 'tollhouse db migrate'; 'tollhouse up' does it too"
 
+EMBEDDED_MEND = "see the message; the embedded database's log is database.log in the data directory"
+OWN_MEND = "look at DATABASE_URL: host, port, database, user and password, and whether that server lets this host in"
+
 
 def database_findings(settings: Settings, say: Callable[[str], None]) -> list[Finding]:
     """Asks the database, for which an embedded one that does not run is started for a moment."""
@@ -27,11 +30,7 @@ def database_findings(settings: Settings, say: Callable[[str], None]) -> list[Fi
             health = database_health(place.owner_url, place.secret)
             kind = "embedded" if place.embedded else "of your own, by DATABASE_URL"
     except StorageError as error:
-        return [
-            broken(
-                CHECK, str(error), "see the message; the embedded database's log is database.log in the data directory"
-            )
-        ]
+        return [broken(CHECK, str(error), EMBEDDED_MEND if settings.database_url is None else OWN_MEND)]
     return health_findings(health, kind)
 
 

@@ -17,7 +17,7 @@ from tollhouse.ledger.event import cost_event, encode_event
 from tollhouse.ledger.line import call_line, cost_text, count, duration, labels_text, outcome_text, printable, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tollhouse.bootstrap.reach import Reach
     from tollhouse.kernel.ids import CallId, TenantId
@@ -78,13 +78,20 @@ def list_newest(options: ListOptions) -> None:
     where = _filter(options)
 
     async def read(reach: Reach) -> tuple[list[CallRow], Mapping[TenantId, str]]:
-        return await reach.newest(where, options.limit), reach.names
+        return await reach.newest(where, options.limit + 1), reach.names
 
-    rows, names = with_reach(options, read)
+    found, names = with_reach(options, read)
+    rows = found[: options.limit]
     if options.json:
         for row in rows:
             print_bytes(encode_event(cost_event(row)))
-        return
+    else:
+        _print_list(rows, names)
+    if len(found) > len(rows):
+        remark(f"These are the newest {len(rows)}; there are more: --limit, --since and --until choose among them.")
+
+
+def _print_list(rows: Sequence[CallRow], names: Mapping[TenantId, str]) -> None:
     several = len(names) > 1
     titles = ("TIME", "PROVIDER", "MODEL", ">IN", ">OUT", ">COST", ">TOOK", "OUTCOME", "ID", "LABELS")
     print_table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,13 +11,14 @@ import typer
 
 from tollhouse.cli.command import Everywhere, InWorkspace, command, remark, settings_of
 from tollhouse.cli.database import with_reach
-from tollhouse.cli.moment import parse_moment
+from tollhouse.cli.moment import parse_ahead
 from tollhouse.cli.output import columns, print_json, print_table, print_text
 
 if TYPE_CHECKING:
     from tollhouse.bootstrap.reach import Reach
     from tollhouse.identity.keys import NewKey
     from tollhouse.identity.store import KeyDraft, KeyRow
+    from tollhouse.kernel.ids import TenantId
     from tollhouse.kernel.refusal import Refusal
 
 
@@ -38,7 +39,8 @@ class CreateOptions(InWorkspace, frozen=True, kw_only=True):
         list[str], typer.Option("--provider", help="A provider it may use; default: any.", metavar="NAME")
     ] = msgspec.field(default_factory=list)
     expires: Annotated[
-        str | None, typer.Option("--expires", help="When it ends, as 2027-01-01T00:00:00Z.", metavar="MOMENT")
+        str | None,
+        typer.Option("--expires", help="When it ends: 30d from now, or 2027-01-01T00:00:00Z.", metavar="WHEN"),
     ] = None
 
 
@@ -65,17 +67,17 @@ def create(options: CreateOptions) -> int | None:
     from tollhouse.kernel.refusal import Refusal
 
     draft = _draft(options)
-    if isinstance(draft, Refusal):
-        return _refused(draft)
     key = make_key(secrets.token_bytes(RANDOM_BYTES))
-    made = with_reach(options, lambda reach: _store(reach, options, draft, key))
+    tenant, name, made = with_reach(options, lambda reach: _store(reach, options, draft, key))
     if isinstance(made, Refusal):
-        return _refused(made)
+        remark(f"tollhouse: {made.message}")
+        return 1
+    _remark_providers(options, name)
     if options.json:
-        print_json(_json_of(made, options.workspace or "default") | {"key": show_once(key)})
+        print_json(_json_of(tenant, name, made) | {"key": show_once(key)})
     else:
         print_text(show_once(key))
-        remark(f"Key {made.key_id} of workspace '{options.workspace}'. It is shown this once: keep it now.")
+        remark(f"Key {made.key_id} of workspace '{name}'. It is shown this once: keep it now.")
     return None
 
 
@@ -83,50 +85,51 @@ def list_all(options: InWorkspace) -> None:
     """List keys with their labels and state; secrets are not kept."""
     found = with_reach(options, _read)
     if options.json:
-        for name, row in found:
-            print_json(_json_of(row, name))
+        for tenant, name, row in found:
+            print_json(_json_of(tenant, name, row))
         return
     now = datetime.now(UTC)
     print_table(
         columns("ID", "WORKSPACE", "NAME", "STATE", "FIXED", "DEFAULT", "PROVIDERS", "CREATED"),
-        [_cells(row, name, now) for name, row in found],
+        [_cells(row, name, now) for _, name, row in found],
         "There are no keys: 'tollhouse keys create NAME' makes one.",
     )
 
 
 def revoke(options: RevokeOptions) -> int | None:
     """End a key; the gateway refuses it within a second."""
-    row = with_reach(options, lambda reach: _revoke(reach, options.key_id))
-    if row is None:
+    found = with_reach(options, lambda reach: _revoke(reach, options.key_id))
+    if found is None:
         remark(f"tollhouse: there is no such key, or it was revoked before: {options.key_id}")
         return 1
+    tenant, name, row = found
     if options.json:
-        print_json(row)
+        print_json(_json_of(tenant, name, row))
     else:
         print_text(f"revoked {row.key_id} ({row.name})")
     return None
 
 
-def _draft(options: CreateOptions) -> KeyDraft | Refusal:
-    from tollhouse.attribution.rules import declared_labels
+def _draft(options: CreateOptions) -> KeyDraft:
     from tollhouse.identity.store import KeyDraft
-    from tollhouse.kernel.refusal import Refusal
 
-    fixed, default = (
-        declared_labels(_pairs(options.fix, "--fix")),
-        declared_labels(_pairs(options.default, "--default")),
-    )
-    if isinstance(fixed, Refusal):
-        return fixed
-    if isinstance(default, Refusal):
-        return default
     return KeyDraft(
         name=options.name,
-        fixed_labels=fixed,
-        default_labels=default,
+        fixed_labels=_labels(options.fix, "--fix"),
+        default_labels=_labels(options.default, "--default"),
         providers=tuple(options.provider),
         expires_at=_expiry(options.expires),
     )
+
+
+def _labels(texts: Iterable[str], option: str) -> Mapping[str, str]:
+    from tollhouse.attribution.rules import declared_labels
+    from tollhouse.kernel.refusal import Refusal
+
+    labels = declared_labels(_pairs(texts, option))
+    if isinstance(labels, Refusal):
+        raise typer.BadParameter(labels.message, param_hint=option)
+    return labels
 
 
 def _pairs(texts: Iterable[str], option: str) -> dict[str, str]:
@@ -145,7 +148,7 @@ def _expiry(text: str | None) -> datetime | None:
         return None
     now = datetime.now(UTC)
     try:
-        moment = parse_moment(text, now)
+        moment = parse_ahead(text, now)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--expires") from error
     if moment <= now:
@@ -153,45 +156,53 @@ def _expiry(text: str | None) -> datetime | None:
     return moment
 
 
-async def _store(reach: Reach, options: Everywhere, draft: KeyDraft, key: NewKey) -> KeyRow | Refusal:
+def _remark_providers(options: CreateOptions, workspace: str) -> None:
+    """A provider may be configured later, or for the gateway alone; a misspelt one is worth a word."""
+    from tollhouse.snapshot.providers import built_in_providers, configured_providers
+
+    configured = configured_providers(settings_of(options).providers)
+    known = {*built_in_providers(), *(name for place, name in configured if place == workspace)}
+    for name in sorted(set(options.provider) - known):
+        remark(f"Provider '{name}' is neither built in nor configured here for workspace '{workspace}'.")
+
+
+async def _store(
+    reach: Reach, options: Everywhere, draft: KeyDraft, key: NewKey
+) -> tuple[TenantId, str, KeyRow | Refusal]:
     from tollhouse.bootstrap.local import peppers_of
     from tollhouse.identity.store import create_key
 
     peppers = peppers_of(settings_of(options))
-    tenant = next(iter(reach.names))
+    tenant, name = next(iter(reach.names.items()))
     async with reach.inside(tenant) as connection:
-        return await create_key(connection, tenant, draft, key, peppers)
+        return tenant, name, await create_key(connection, tenant, draft, key, peppers)
 
 
-async def _read(reach: Reach) -> list[tuple[str, KeyRow]]:
+async def _read(reach: Reach) -> list[tuple[TenantId, str, KeyRow]]:
     from tollhouse.identity.store import list_keys
 
-    found: list[tuple[str, KeyRow]] = []
+    found: list[tuple[TenantId, str, KeyRow]] = []
     for tenant, name in reach.names.items():
         async with reach.inside(tenant) as connection:
-            found += [(name, row) for row in await list_keys(connection, tenant)]
+            found += [(tenant, name, row) for row in await list_keys(connection, tenant)]
     return found
 
 
-async def _revoke(reach: Reach, key_id: str) -> KeyRow | None:
+async def _revoke(reach: Reach, key_id: str) -> tuple[TenantId, str, KeyRow] | None:
     from tollhouse.identity.store import revoke_key
     from tollhouse.kernel.ids import KeyId
 
-    for tenant in reach.names:
+    for tenant, name in reach.names.items():
         async with reach.inside(tenant) as connection:
             row = await revoke_key(connection, tenant, KeyId(key_id))
         if row is not None:
-            return row
+            return tenant, name, row
     return None
 
 
-def _refused(refusal: Refusal) -> int:
-    remark(f"tollhouse: {refusal.message}")
-    return 1
-
-
-def _json_of(row: KeyRow, workspace: str) -> dict[str, object]:
-    return {"workspace": workspace} | {name: getattr(row, name) for name in row.__struct_fields__}
+def _json_of(tenant: TenantId, workspace: str, row: KeyRow) -> dict[str, object]:
+    key = {name: getattr(row, name) for name in row.__struct_fields__}
+    return {"workspace_id": tenant, "workspace": workspace} | key
 
 
 def _cells(row: KeyRow, workspace: str, now: datetime) -> tuple[str, ...]:

@@ -75,10 +75,8 @@ def _json_of(price: Price) -> dict[str, object]:
 
 
 def _print(price: Price, book_version: str) -> None:
-    begin = f"{price.valid_from:%Y-%m-%d}" if price.valid_from else "ever"
-    end = f"{price.valid_to:%Y-%m-%d}" if price.valid_to else "further notice"
     print_text(f"{price.provider} {price.model} ({price.tier}{', ' + price.region if price.region else ''})")
-    print_text(f"  row {price.id} of book {book_version}, from {begin} to {end}")
+    print_text(f"  row {price.id} of book {book_version}, {period(price.valid_from, price.valid_to)}")
     print_text(f"  {price.source}, read {price.retrieved}")
     _print_rates("USD per million", price.rates)
     for band in price.bands:
@@ -86,6 +84,13 @@ def _print(price: Price, book_version: str) -> None:
     _print_rates("USD each", price.fees)
     if price.note:
         print_text(f"  note: {price.note}")
+
+
+def period(begin: datetime | None, end: datetime | None) -> str:
+    """When a price holds, in words; `end` is the first day on which it does not."""
+    known = [f"from {begin:%Y-%m-%d}"] if begin else []
+    known += [f"until {end:%Y-%m-%d}"] if end else []
+    return " ".join(known) or "at all times"
 
 
 def _print_rates(title: str, rates: Mapping[str, int]) -> None:

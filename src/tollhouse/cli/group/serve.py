@@ -11,6 +11,8 @@ import typer
 from tollhouse.cli.command import Everywhere, command, settings_of
 from tollhouse.cli.output import print_json, print_text
 
+CONSOLE_HELP = "Kept for the console, which is not built: nothing listens there yet.  [8081]"
+
 
 class GatewayOptions(Everywhere, frozen=True, kw_only=True):
     """Where to listen, and with how many workers."""
@@ -23,7 +25,7 @@ class GatewayOptions(Everywhere, frozen=True, kw_only=True):
 class UpOptions(GatewayOptions, frozen=True, kw_only=True):
     """The same for everything at once."""
 
-    console_port: Annotated[int | None, typer.Option("--console-port", help="Port of the console.  [8081]")] = None
+    console_port: Annotated[int | None, typer.Option("--console-port", help=CONSOLE_HELP)] = None
     demo: Annotated[
         bool, typer.Option("--demo", help="With a simulated provider, a demo workspace and keys to try it.")
     ] = False

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tollhouse.cli.command import Everywhere, command, remark
 from tollhouse.cli.database import with_database
 from tollhouse.cli.output import columns, print_json, print_table, print_text
+
+if TYPE_CHECKING:
+    from tollhouse.identity.store import WorkspaceName
 
 
 class CreateOptions(Everywhere, frozen=True, kw_only=True):
@@ -37,7 +40,7 @@ def create(options: CreateOptions) -> int | None:
         remark(f"tollhouse: there is a workspace '{options.name}' already")
         return 1
     if options.json:
-        print_json(made)
+        print_json(_json_of(made))
     else:
         print_text(f"workspace {made.name}, {made.tenant_id}")
     return None
@@ -50,7 +53,12 @@ def list_all(options: Everywhere) -> None:
     found = with_database(options, lambda urls: list_workspaces(urls.owner))
     if options.json:
         for workspace in found:
-            print_json(workspace)
+            print_json(_json_of(workspace))
     else:
         rows = [(workspace.name, workspace.tenant_id) for workspace in found]
         print_table(columns("WORKSPACE", "ID"), rows, "There are no workspaces.")
+
+
+def _json_of(workspace: WorkspaceName) -> dict[str, object]:
+    """Under the names that calls and keys have for it too."""
+    return {"workspace_id": workspace.tenant_id, "workspace": workspace.name}

@@ -30,6 +30,8 @@ class ProviderKind(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str | None
     """Scheme and host; None where only its operator knows."""
     key: KeyPlacement = KeyPlacement.BEARER
+    needs_key: bool = True
+    """False for servers that people run themselves: without a key of ours they are called without one."""
     pricing: str
     """Provider id in the price book."""
     version_path: str = "/v1"

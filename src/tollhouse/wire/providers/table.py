@@ -70,14 +70,17 @@ ROWS: tuple[ProviderKind, ...] = (
         pricing="cohere",
         version_path="/compatibility/v1",
     ),
-    ProviderKind(name="ollama", family=Family.OPENAI, base_url=None, pricing="ollama"),
-    ProviderKind(name="vllm", family=Family.OPENAI, base_url=None, pricing="vllm"),
-    ProviderKind(name="openai-compatible", family=Family.OPENAI, base_url=None, pricing="openai-compatible"),
+    ProviderKind(name="ollama", family=Family.OPENAI, base_url=None, needs_key=False, pricing="ollama"),
+    ProviderKind(name="vllm", family=Family.OPENAI, base_url=None, needs_key=False, pricing="vllm"),
+    ProviderKind(
+        name="openai-compatible", family=Family.OPENAI, base_url=None, needs_key=False, pricing="openai-compatible"
+    ),
     ProviderKind(
         name="anthropic-compatible",
         family=Family.ANTHROPIC,
         base_url=None,
         key=KeyPlacement.X_API_KEY,
+        needs_key=False,
         pricing="anthropic-compatible",
         default_headers=(("anthropic-version", ANTHROPIC_VERSION),),
     ),
