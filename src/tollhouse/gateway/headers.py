@@ -49,7 +49,7 @@ def upstream_head(
     `fields` are those received by name; `carriers` those that held the gateway key; `credential` is the provider's key
     where the vault gives it. Names and values were taken apart by a parser, so that no line can hide in them.
     """
-    dropped = _union(NEVER_UPSTREAM, carriers)
+    dropped = union(NEVER_UPSTREAM, carriers)
     if b"connection" in fields:
         dropped |= _named_by_connection(received, fields)
     lines = [
@@ -86,7 +86,8 @@ def _named_by_connection(received: Collection[Header], fields: Mapping[bytes, by
 
 
 @lru_cache(maxsize=64)
-def _union(one: frozenset[bytes], other: frozenset[bytes]) -> frozenset[bytes]:
+def union(one: frozenset[bytes], other: frozenset[bytes]) -> frozenset[bytes]:
+    """Both sets of names; the few that there are were put together before."""
     return one | other
 
 

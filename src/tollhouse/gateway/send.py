@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from tollhouse.gateway.headers import Header, upstream_head
+from tollhouse.gateway.headers import Header, union, upstream_head
 from tollhouse.gateway.plane import Plane
 from tollhouse.gateway.record import CallRecord, ClientGoneError, GatewayStoppingError, Phase
 from tollhouse.gateway.upstream import Connection, UpstreamRequest
@@ -86,7 +86,7 @@ def _request(record: CallRecord, provider: Provider, credentials: Credentials, b
         call,
         provider,
         credential=_credential(provider, credentials),
-        carriers=credentials.drop_headers | OTHER_FAMILIES_KEYS[kind.family],
+        carriers=union(credentials.drop_headers, OTHER_FAMILIES_KEYS[kind.family]),
     )
     for name, value in kind.default_headers:
         if name.encode() not in request.fields:

@@ -1,11 +1,11 @@
 """Upstream transport: HTTP/1.1 over pooled connections, as asyncio protocols around httptools.
 
 What it promises: the request's bytes go out as given; the answer's head and body come back as they are on the wire
-(chunk framing removed); a body that ends early raises, never ends quietly. It never follows a redirect, never retries,
-and says of every failure whether the request may have been executed (`sent`). At most `buffer_bytes_max` of an answer
-wait here; beyond that the provider's socket is not read (back-pressure).
+(chunk framing removed); a body that ends early raises, never ends quietly. It never follows a redirect and never
+retries. At most `buffer_bytes_max` of an answer wait here; beyond that the provider's socket is not read, so that it
+feels the pressure.
 
-Deadlines are watched by the worker's one sweeper through `Answer.expire`, so no call owns a timer.
+Deadlines are watched by the worker's one sweeper through `Connection.expire`, so no call owns a timer.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import cast
 
 import httptools
 import msgspec
@@ -40,29 +40,6 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The answer has no body, whatever its head says (HEAD)."""
 
 
-class Answer(Protocol):
-    """A provider's answer whose head has arrived."""
-
-    status: int
-    headers: list[Header]
-
-    async def read(self) -> bytes:
-        """All bytes of the body that have arrived, at least one; b'' at its proper end. ProviderError otherwise."""
-
-    def expire(self, error: ProviderError) -> None:
-        """Ends the answer now: a waiting `read` raises `error`."""
-
-    def release(self) -> None:
-        """Gives the connection back when the answer was read to its end, else closes it. Idempotent."""
-
-
-class Upstream(Protocol):
-    """The port that the corridor sends through."""
-
-    async def connect(self, provider: Provider) -> Connection:
-        """A connection that is free for one exchange. ProviderUnreachableError or ProviderTimeoutError."""
-
-
 class ConnectionPool:
     """Keeps idle connections per provider address; newest first, so that the surplus ages out."""
 
@@ -75,11 +52,11 @@ class ConnectionPool:
         self._loop = asyncio.get_running_loop()
 
     async def connect(self, provider: Provider) -> Connection:
+        """A connection that is free for one exchange. ProviderUnreachableError or ProviderTimeoutError."""
         idle = self._idle.get((provider.scheme, provider.host, provider.port))
         while idle:
             connection = idle.pop()
             if connection.usable:
-                connection.reused = True
                 return connection
         return await self._dialer.dial(provider, lambda: Connection(self, provider, self._buffer_bytes_max))
 
@@ -106,7 +83,7 @@ class ConnectionPool:
 
 
 class Connection(asyncio.Protocol):
-    """One connection to a provider; serves one exchange at a time and is the `Answer` of that exchange."""
+    """One connection to a provider; serves one exchange at a time and is the answer of that exchange."""
 
     def __init__(self, pool: ConnectionPool, provider: Provider, buffer_bytes_max: int) -> None:
         self._pool = pool
@@ -117,7 +94,6 @@ class Connection(asyncio.Protocol):
         self._parser: httptools.HttpResponseParser | None = None
         self._waiter: asyncio.Future[None] | None = None
         self.idle_since_s = 0.0
-        self.reused = False
         self.usable = False
         self._begin()
 
@@ -137,7 +113,6 @@ class Connection(asyncio.Protocol):
         self._sink: Sink | None = None
         self._fault: Exception | None = None
         self._halted = False
-        self.sent = False
 
     async def exchange(self, request: UpstreamRequest) -> Connection:
         """Writes the request and waits for the answer's head; the connection itself is the answer."""
@@ -155,7 +130,6 @@ class Connection(asyncio.Protocol):
 
     def _write(self, request: UpstreamRequest) -> None:
         assert self._transport is not None, "written before it was connected"
-        self.sent = True
         if len(request.body) <= JOINED_WRITE_BYTES_MAX:
             self._transport.write(request.head + request.body)
         else:
@@ -163,6 +137,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(request.body)
 
     async def read(self) -> bytes:
+        """All bytes of the body that have arrived, at least one; b'' at its proper end. ProviderError otherwise."""
         while not self._chunks:
             if self._complete:
                 return b""
@@ -246,12 +221,14 @@ class Connection(asyncio.Protocol):
         return self._loop.time()
 
     def expire(self, error: ProviderError) -> None:
+        """Ends the answer now: whoever waits for more of it is told `error`."""
         if not self._complete and self._error is None:
             self._error = error
         self.close()
         self._wake()
 
     def release(self) -> None:
+        """Gives the connection back when the answer was read to its end, else closes it. Idempotent."""
         if not self._active:
             return
         self._active = False
