@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tollhouse.gateway.headers import Header, answer_head, upstream_head
+from clients import Client
+from granted import Granted
+from tollhouse.gateway.head import Head, Heads
+from tollhouse.gateway.headers import Header, accepted_encoding, answer_lines, field_lines, host_of, not_upstream
+from tollhouse.gateway.send import way_of
 from tollhouse.routing.model import Provider
-from tollhouse.wire.call import Call, Dialect, Family, Operation, Route
-
-ROUTE = Route(
-    family=Family.OPENAI,
-    dialect=Dialect.OPENAI_CHAT,
-    operation=Operation.CHAT,
-    provider=None,
-    upstream_path="/v1/chat/completions",
-)
+from tollhouse.settings import Limits
+from tollhouse.wire.call import Call, Route
 
 
 def provider_at(scheme: str = "https", host: str = "api.example.com", port: int = 443) -> Provider:
@@ -22,34 +19,23 @@ def provider_at(scheme: str = "https", host: str = "api.example.com", port: int 
     return Provider(name="p", kind="openai", scheme=scheme, host=host, port=port)
 
 
-def fields_of(head: bytes) -> list[Header]:
+def fields_of(lines: bytes) -> list[Header]:
     """Header lines, taken apart; each is ended properly."""
-    lines = head.split(b"\r\n")
-    assert lines.pop() == b""
-    return [(name, value) for name, _, value in (line.partition(b": ") for line in lines)]
+    taken = lines.split(b"\r\n")
+    assert taken.pop() == b""
+    return [(name, value) for name, _, value in (line.partition(b": ") for line in taken)]
 
 
-def sent(
-    received: list[Header],
-    *,
-    stream: bool = False,
-    credential: Header | None = None,
-    carriers: frozenset[bytes] = frozenset(),
-    provider: Provider | None = None,
-) -> list[Header]:
-    """What goes upstream of what came."""
-    call = Call(route=ROUTE, model="m", stream=stream, body=b"{}")
-    return fields_of(
-        upstream_head(
-            received, dict(received), call, provider or provider_at(), credential=credential, carriers=carriers
-        )
-    )
+def sent(received: list[Header], *carriers: bytes) -> list[Header]:
+    """What goes upstream of what came, where some fields carried the gateway key."""
+    return fields_of(field_lines(received, not_upstream(received, dict(received), frozenset(carriers))))
 
 
 def test_what_is_the_providers_goes_on_in_order_with_repetitions() -> None:
     """Nothing is renamed, sorted or joined."""
     received = [(b"openai-beta", b"a"), (b"x-b", b"1"), (b"openai-beta", b"c"), (b"user-agent", b"sdk/1 \xe9")]
-    assert sent(received) == [(b"host", b"api.example.com"), *received, (b"accept-encoding", b"identity")]
+    assert sent(received) == received
+    assert sent([]) == []
 
 
 def test_what_is_between_neighbours_or_ours_stays() -> None:
@@ -71,19 +57,18 @@ def test_what_is_between_neighbours_or_ours_stays() -> None:
         (b"authorization", b"Bearer th_live_a"),
         (b"x-kept", b"yes"),
     ]
-    carriers = frozenset((b"authorization", b"x-tollhouse-key"))
-    assert sent(received, credential=(b"authorization", b"Bearer sk-real"), carriers=carriers) == [
-        (b"host", b"api.example.com"),
-        (b"x-kept", b"yes"),
-        (b"accept-encoding", b"identity"),
-        (b"authorization", b"Bearer sk-real"),
+    assert sent([*received, (b"accept-encoding", b"br"), (b"host", b"gateway")], b"authorization") == [
+        (b"x-kept", b"yes")
     ]
+    assert (b"authorization", b"Bearer th_live_a") in sent(received)
 
 
 def test_connection_may_stand_twice() -> None:
     """What either names is dropped."""
     received = [(b"connection", b"x-one"), (b"connection", b"close"), (b"x-one", b"1"), (b"x-two", b"2")]
-    assert [name for name, _ in sent(received)] == [b"host", b"x-two", b"accept-encoding"]
+    assert sent(received) == [(b"x-two", b"2")]
+    plain = [(b"connection", b"keep-alive"), (b"x-one", b"1"), (b"x-one", b"2")]
+    assert sent(plain) == plain[1:]
 
 
 @pytest.mark.parametrize(
@@ -98,27 +83,42 @@ def test_connection_may_stand_twice() -> None:
 )
 def test_the_host_is_the_providers(provider: Provider, host: bytes) -> None:
     """Whatever the client said, with the port where it is not the scheme's."""
-    assert sent([(b"host", b"gateway.internal")], provider=provider)[0] == (b"host", host)
+    assert host_of(provider) == host
 
 
 @pytest.mark.parametrize(
-    ("accepted", "stream", "asked"),
+    ("accepted", "asked"),
     [
-        (None, False, b"identity"),
-        (b"gzip, deflate, br", False, b"gzip"),
-        (b"br, zstd", False, b"identity"),
-        (b"*", False, b"gzip"),
-        (b"gzip;q=0", False, b"identity"),
-        (b"gzip; q=0.000, br", False, b"identity"),
-        (b"gzip;q=0.5", False, b"gzip"),
-        (b"GZIP", False, b"gzip"),
-        (b"gzip", True, b"identity"),
+        (None, b"identity"),
+        (b"identity", b"identity"),
+        (b"gzip, deflate, br", b"gzip"),
+        (b"br, zstd", b"identity"),
+        (b"*", b"gzip"),
+        (b"gzip;q=0", b"identity"),
+        (b"gzip; q=0.000, br", b"identity"),
+        (b"gzip;q=0.5", b"gzip"),
+        (b"GZIP", b"gzip"),
     ],
 )
-def test_only_an_encoding_that_both_can_read_is_asked_for(accepted: bytes | None, stream: bool, asked: bytes) -> None:
+def test_only_an_encoding_that_both_can_read_is_asked_for(accepted: bytes | None, asked: bytes) -> None:
     """So that usage is seen as it passes."""
-    received = [] if accepted is None else [(b"accept-encoding", accepted)]
-    assert sent(received, stream=stream)[-1] == (b"accept-encoding", asked)
+    assert accepted_encoding(accepted) == asked
+
+
+@pytest.mark.anyio
+async def test_the_providers_host_comes_first_and_a_stream_is_never_encoded() -> None:
+    """Around the client's own fields: what it said of the host and of encodings is replaced."""
+    granted, client = Granted(), Client(Limits())
+    said = b"host: gateway.internal\r\naccept-encoding: gzip\r\nx-a: 1\r\n"
+    client.send(b"POST /v1/chat/completions HTTP/1.1\r\n" + said + b"x-api-key: " + granted.text + b"\r\n\r\n")
+    head = Heads(granted.peppers).read(client.request, granted.keys, granted.now)
+    assert isinstance(head, Head) and isinstance(head.route, Route)
+    call = Call(route=head.route, model="m", stream=True, body=b"{}")
+    way = way_of(head, client.request.method, call, provider_at())
+    assert way.start == b"POST /v1/chat/completions HTTP/1.1\r\nhost: api.example.com\r\n"
+    assert fields_of(field_lines(client.request.headers, way.dropped)) == [(b"x-a", b"1")]
+    assert fields_of(way.end) == [(b"accept-encoding", b"gzip")]
+    assert fields_of(way.end_streaming) == [(b"accept-encoding", b"identity")]
 
 
 def test_the_client_gets_the_providers_fields_but_for_cookies_and_framing() -> None:
@@ -134,8 +134,8 @@ def test_the_client_gets_the_providers_fields_but_for_cookies_and_framing() -> N
         (b"x-tollhouse-cost-usd", b"0"),
         (b"date", b"now"),
     ]
-    assert fields_of(answer_head(received, dict(received))) == [
-        (b"content-type", b"application/json"),
-        (b"x-request-id", b"req_1"),
-        (b"date", b"now"),
+    assert answer_lines(received, dict(received)) == [
+        b"content-type: application/json",
+        b"x-request-id: req_1",
+        b"date: now",
     ]

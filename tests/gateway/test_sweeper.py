@@ -48,16 +48,21 @@ def test_a_tick_checks_deadlines_and_writes_in_its_own_time() -> None:
         assert noted.notes == [*always, *(published + written if more is None else more)]
 
 
-def test_only_clients_connections_are_looked_at() -> None:
-    """Whatever else the server counts among its connections."""
+def test_every_clients_connection_is_looked_at() -> None:
+    """Also where one of them ends by it, and so leaves the set that is walked."""
 
     class Edge(EdgeProtocol):
-        def __init__(self) -> None:
+        def __init__(self, connections: set[EdgeProtocol]) -> None:
             self.moments: list[float] = []
+            self.connections = connections
+            connections.add(self)
 
         def expire(self, now_s: float) -> None:
             self.moments.append(now_s)
+            self.connections.discard(self)
 
-    edge = Edge()
-    Sweeper(plane_of(Noted()), [object(), edge]).tick(7.0)
-    assert edge.moments == [7.0]
+    connections: set[EdgeProtocol] = set()
+    edges = [Edge(connections) for _ in range(3)]
+    Sweeper(plane_of(Noted()), connections).tick(7.0)
+    assert [edge.moments for edge in edges] == [[7.0]] * 3
+    assert connections == set()

@@ -11,6 +11,7 @@ from tollhouse.gateway.dialing import Dialer
 from tollhouse.gateway.upstream import Connection, ConnectionPool, UpstreamRequest
 from tollhouse.kernel.errors import ProviderCutError, ProviderError, ProviderTimeoutError, ProviderUnreachableError
 from tollhouse.routing.model import Provider
+from walking import walked
 
 pytestmark = pytest.mark.anyio
 
@@ -28,6 +29,10 @@ class FakeTransport(asyncio.Transport):
         self.written = b""
         self.aborted = False
         self.reading = True
+        self.unsent = 0
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written += data
@@ -60,7 +65,7 @@ class Bench:
     async def exchange(self, *pieces: bytes, bodiless: bool = False, body: bytes = b"{}") -> Connection:
         """Sends a request, feeds the pieces, and waits for the head."""
         request = UpstreamRequest(head=REQUEST_HEAD, body=body, bodiless=bodiless)
-        waiting = asyncio.ensure_future(self.connection.exchange(request))
+        waiting = asyncio.ensure_future(walked(self.connection.exchange(request)))
         await asyncio.sleep(0)
         for piece in pieces:
             self.connection.data_received(piece)
@@ -103,7 +108,8 @@ async def test_a_connection_is_used_again_only_after_a_proper_end(bench: Bench) 
     answer = await bench.exchange(HEAD + b"content-length: 2\r\n\r\nok")
     await answer.read()
     answer.release()
-    assert await bench.pool.connect(PROVIDER) is answer and not bench.transport.aborted
+    assert bench.pool.take(PROVIDER) is answer and not bench.transport.aborted
+    assert bench.pool.take(PROVIDER) is None
     await bench.exchange(HEAD + b"content-length: 2\r\n\r\no")
     bench.connection.release()
     assert bench.transport.aborted
@@ -174,7 +180,7 @@ async def test_garbage_in_the_framing_is_a_cut(bench: Bench) -> None:
 async def test_expiry_ends_a_waiting_read_with_its_error(bench: Bench) -> None:
     """The sweeper's one way in."""
     answer = await bench.exchange(HEAD + b"content-length: 9\r\n\r\n")
-    reading = asyncio.ensure_future(answer.read())
+    reading = asyncio.ensure_future(walked(answer.read()))
     await asyncio.sleep(0)
     late: ProviderError = ProviderTimeoutError("late")
     answer.expire(late)
@@ -262,3 +268,119 @@ async def test_trailers_of_an_answer_are_dropped(bench: Bench) -> None:
     answer = await bench.exchange(HEAD + chunks)
     assert [name for name, _ in answer.headers] == [b"content-type", b"transfer-encoding"]
     assert answer.take_whole() == b"ok"
+
+
+async def test_a_kept_connection_that_ended_is_not_taken(bench: Bench) -> None:
+    """The newest that still stands is; another address has its own."""
+    older, newer = bench.connected()[0], bench.connected()[0]
+    other = Provider(name="q", kind="openai", scheme="http", host="127.0.0.1", port=81, allow_private=True)
+    for kept in (older, newer):
+        bench.pool.give_back(kept)
+    assert bench.pool.take(other) is None
+    assert bench.pool.take(PROVIDER) is newer
+    bench.pool.give_back(newer)
+    newer.eof_received()
+    assert bench.pool.take(PROVIDER) is older
+    assert bench.pool.take(PROVIDER) is None
+
+
+async def test_dialing_gives_a_connection_or_says_why_not(bench: Bench) -> None:
+    """Walked as a call is, which has no task of its own."""
+    connected: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _, writer: connected.append(writer), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    provider = Provider(name="p", kind="openai", scheme="http", host="127.0.0.1", port=port, allow_private=True)
+    connection = await walked(bench.pool.dial(provider))
+    assert connection.usable and connection.address_key == ("http", "127.0.0.1", port, True)
+    connection.close()
+    server.close()
+    await server.wait_closed()
+    for writer in connected:
+        writer.close()
+    with pytest.raises(ProviderUnreachableError):
+        await walked(bench.pool.dial(provider))
+
+
+@pytest.mark.parametrize("ends", ["eof_received", "connection_lost"])
+async def test_a_connection_that_ends_before_its_call_goes_on_is_unreachable(bench: Bench, ends: str) -> None:
+    """A balancer without servers lets one in and out again: the call is told so at once, and nothing was sent."""
+    connection, _ = bench.connected()
+
+    class Slamming(Dialer):
+        async def dial(self, provider: Provider, protocol: object) -> Connection:  # type: ignore[override]
+            connection.eof_received() if ends == "eof_received" else connection.connection_lost(None)
+            return connection
+
+    pool = ConnectionPool(Slamming(connect_timeout_s=1.0), idle_max=2, idle_timeout_s=10.0, buffer_bytes_max=100)
+    with pytest.raises(ProviderUnreachableError):
+        await walked(pool.dial(PROVIDER))
+
+
+async def test_a_kept_connection_serves_only_who_could_have_dialed_it(bench: Bench) -> None:
+    """One into a private network is not lent to a provider that may not be in one."""
+    bench.pool.give_back(bench.connection)
+    public = Provider(name="q", kind="openai", scheme="http", host="127.0.0.1", port=80)
+    assert bench.pool.take(public) is None
+    assert bench.pool.take(PROVIDER) is bench.connection
+
+
+async def test_an_answer_before_the_end_of_its_request_ends_the_connection(bench: Bench) -> None:
+    """What is left of the request would go out in front of the next one."""
+    answer = await bench.exchange(HEAD + b"content-length: 0\r\n\r\n", body=b"a" * 300_000)
+    bench.transport.unsent = 200_000
+    answer.release()
+    assert bench.transport.aborted and bench.pool.take(PROVIDER) is None
+
+
+async def test_a_body_flows_into_a_sink_as_it_comes(bench: Bench) -> None:
+    """What had come before included; `flowed` tells when it was all."""
+    answer = await bench.exchange(HEAD + b"content-length: 9\r\n\r\none")
+    pieces: list[bytes] = []
+    answer.flow_into(pieces.append)
+    flowing = asyncio.ensure_future(walked(answer.flowed()))
+    await asyncio.sleep(0)
+    bench.connection.data_received(b"two")
+    assert pieces == [b"one", b"two"] and not flowing.done()
+    bench.connection.data_received(b"six")
+    assert await flowing and pieces == [b"one", b"two", b"six"]
+    answer.release()
+    assert not bench.transport.aborted
+
+
+async def test_a_flow_can_be_halted(bench: Bench) -> None:
+    """The socket is not read until it goes on."""
+    answer = await bench.exchange(HEAD + b"content-length: 9\r\n\r\n")
+    answer.flow_into(lambda piece: None)
+    flowing = asyncio.ensure_future(walked(answer.flowed()))
+    await asyncio.sleep(0)
+    answer.halt()
+    assert await flowing is False and not bench.transport.reading
+    answer.resume()
+    assert bench.transport.reading
+    bench.connection.data_received(b"123456789")
+    assert await walked(answer.flowed())
+
+
+@pytest.mark.parametrize("early", [True, False])
+async def test_what_a_sink_raises_reaches_the_call(bench: Bench, early: bool) -> None:
+    """Not the parser; and the connection is not used again."""
+
+    def sink(piece: bytes) -> None:
+        raise LookupError(piece)
+
+    answer = await bench.exchange(HEAD + b"content-length: 9\r\n\r\n" + (b"one" if early else b""))
+    answer.flow_into(sink)
+    if not early:
+        bench.connection.data_received(b"one")
+    with pytest.raises(LookupError):
+        await walked(answer.flowed())
+    assert bench.transport.aborted
+
+
+async def test_a_flow_that_is_cut_raises(bench: Bench) -> None:
+    """Never a quiet end."""
+    answer = await bench.exchange(HEAD + b"content-length: 9\r\n\r\none")
+    answer.flow_into(lambda piece: None)
+    bench.connection.connection_lost(None)
+    with pytest.raises(ProviderCutError):
+        await walked(answer.flowed())

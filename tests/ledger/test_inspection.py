@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from journals import entry_of
 from tollhouse.ledger.cursor import Position, Shipped, save_shipped
 from tollhouse.ledger.inspection import journal_states, kept_rejections
 from tollhouse.ledger.journal import Journal
@@ -22,8 +23,8 @@ def test_no_journals(tmp_path: Path) -> None:
 def test_whose_and_how_far(tmp_path: Path, records: Any) -> None:
     """Held while its worker lives; what is behind the cursor is not unshipped."""
     journal = Journal(tmp_path, "w1")
-    journal.opened(records.opened(1))
-    journal.closed(records.closed(1))
+    journal.opened(*entry_of(records.opened(1)))
+    journal.closed(*entry_of(records.closed(1)))
     (state,) = journal_states(tmp_path)
     assert (state.name, state.held, state.rejected) == ("w1", True, False)
     assert 0 < state.unshipped_bytes < state.bytes
@@ -37,10 +38,10 @@ def test_whose_and_how_far(tmp_path: Path, records: Any) -> None:
 def test_part_of_it_is_shipped(tmp_path: Path, records: Any) -> None:
     """Bytes from the cursor on are counted."""
     journal = Journal(tmp_path, "w1")
-    journal.closed(records.closed(1))
+    journal.closed(*entry_of(records.closed(1)))
     directory = journal_root(tmp_path) / "w1"
     middle = end_of_journal(directory)
-    journal.closed(records.closed(2))
+    journal.closed(*entry_of(records.closed(2)))
     journal.close()
     save_shipped(directory, Shipped(position=middle, rows=1, at_ms=0))
     (state,) = journal_states(tmp_path)

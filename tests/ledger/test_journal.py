@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from journals import entry_of
 from tollhouse.kernel.errors import JournalError
 from tollhouse.ledger import segments
 from tollhouse.ledger.journal import Journal, JournalTuning
@@ -41,10 +42,10 @@ async def test_entries_are_in_the_file_on_return(make_journal: Any, records: Any
     """Opened, progress and closed can be read by another process as soon as the call returns."""
     journal = make_journal()
 
-    journal.opened(records.opened(1))
-    await journal.opened_durably(records.opened(2))
+    journal.opened(*entry_of(records.opened(1)))
+    await journal.opened_durably(*entry_of(records.opened(2)))
     journal.progress([records.progress(1, 3), records.progress(2, 4)])
-    journal.closed(records.closed(1))
+    journal.closed(*entry_of(records.closed(1)))
 
     entries = entries_of(journal.directory)
     assert [kind for kind, _ in entries] == [Kind.OPENED, Kind.OPENED, Kind.PROGRESS, Kind.PROGRESS, Kind.CLOSED]
@@ -56,11 +57,11 @@ async def test_segments_roll_by_size_and_by_age(make_journal: Any, records: Any,
     """A segment ends when it is full or old; no entry is lost between two."""
     journal = make_journal(segment_bytes_max=2000, segment_age_max_s=300.0)
     for number in range(30):
-        journal.opened(records.opened(number))
+        journal.opened(*entry_of(records.opened(number)))
     by_size = journal.position[0]
     clock.seconds = 301.0
-    journal.opened(records.opened(30))
-    journal.opened(records.opened(31))
+    journal.opened(*entry_of(records.opened(30)))
+    journal.opened(*entry_of(records.opened(31)))
 
     assert by_size > 3
     assert journal.position[0] == by_size + 1
@@ -95,13 +96,13 @@ async def test_beyond_its_bound_no_call_is_opened(make_journal: Any, records: An
     journal = make_journal(segment_bytes_max=1000, journal_bytes_max=4000)
     opened = 0
     while journal.healthy:
-        journal.opened(records.opened(opened))
+        journal.opened(*entry_of(records.opened(opened)))
         opened += 1
 
     with pytest.raises(JournalError, match="bound"):
-        journal.opened(records.opened(opened))
+        journal.opened(*entry_of(records.opened(opened)))
     for number in range(opened):
-        journal.closed(records.closed(number))
+        journal.closed(*entry_of(records.closed(number)))
     for number in list(journal.segment_sizes())[:-1]:
         journal.remove_segment(number)
     assert journal.healthy
@@ -113,9 +114,9 @@ async def test_carried_calls_outlive_their_segment(make_journal: Any, records: A
     """A call still open is written again, so that its old segment can be removed."""
     journal = make_journal(segment_bytes_max=1500)
     for number in range(8):
-        journal.opened(records.opened(number))
+        journal.opened(*entry_of(records.opened(number)))
     for number in range(1, 8):
-        journal.closed(records.closed(number))
+        journal.closed(*entry_of(records.closed(number)))
     last = journal.position[0]
 
     for number in range(1, last):
@@ -131,11 +132,11 @@ async def test_power_mode_waits_for_the_disk(make_journal: Any, records: Any) ->
     journal = make_journal(durability="power")
     with pytest.raises(JournalError, match="in time"):
         short = make_journal("w2", durability="power", sync_wait_max_s=0.05)
-        await short.opened_durably(records.opened(0))
+        await short.opened_durably(*entry_of(records.opened(0)))
     sync = JournalSync(journal, interval_s=5.0)
     sync.start()
     try:
-        await asyncio.gather(*(journal.opened_durably(records.opened(n)) for n in range(50)))
+        await asyncio.gather(*(journal.opened_durably(*entry_of(records.opened(n))) for n in range(50)))
     finally:
         sync.stop()
 
@@ -145,7 +146,7 @@ async def test_power_mode_waits_for_the_disk(make_journal: Any, records: Any) ->
 async def test_a_failed_sync_refuses_and_mends(make_journal: Any, records: Any, events: Any, entries_of: Any) -> None:
     """When the disk does not confirm, whoever waits is refused, and the journal goes on in a new segment."""
     journal = make_journal(durability="power")
-    journal.opened(records.opened(1))
+    journal.opened(*entry_of(records.opened(1)))
     broken = os.open("/dev/full", os.O_WRONLY)
     os.dup2(broken, journal._descriptor)  # a device that cannot be synced
 
@@ -153,9 +154,9 @@ async def test_a_failed_sync_refuses_and_mends(make_journal: Any, records: Any, 
 
     assert events.names["journal.unwritable"] == 1
     with pytest.raises(JournalError):
-        journal.opened(records.opened(2))
+        journal.opened(*entry_of(records.opened(2)))
     assert journal.probe()
-    journal.opened(records.opened(3))
+    journal.opened(*entry_of(records.opened(3)))
     assert journal.position[0] == 2
     assert calls_of(entries_of(journal.directory), Kind.OPENED) == [records.call(1), records.call(3)]
     os.close(broken)
@@ -171,25 +172,26 @@ from tollhouse.ledger.model import CallClosed, CallOpened
 
 def opened(n): return CallOpened(call_id=f"{n:032x}", tenant_id="t", started_ms=1, hold_nano_usd=7)
 def closed(n): return CallClosed(call_id=f"{n:032x}", tenant_id="t", started_ms=1, outcome="completed")
+def entry_of(record): return record.call_id, msgspec.json.encode(record)
 
 journal = Journal(Path(sys.argv[1]), "w1", tuning=JournalTuning(reserve_bytes=4096))
 resource.setrlimit(resource.RLIMIT_FSIZE, (60_001, resource.RLIM_INFINITY))
 count = 0
 try:
     while True:
-        journal.opened(opened(count))
+        journal.opened(*entry_of(opened(count)))
         count += 1
 except JournalError:
     assert not journal.healthy
 try:
-    journal.opened(opened(count))
+    journal.opened(*entry_of(opened(count)))
     raise SystemExit("opened while unhealthy")
 except JournalError:
     pass
-for n in range(count): journal.closed(closed(n))
+for n in range(count): journal.closed(*entry_of(closed(n)))
 assert journal.open_calls == 0 and journal.waiting_closings == 0
 assert journal.probe() and journal.healthy
-journal.opened(opened(count))
+journal.opened(*entry_of(opened(count)))
 print(count)
 """
 
@@ -218,7 +220,7 @@ def close_all(journal: Journal, records: Any, count: int) -> int:
     waiting = 0
     for number in range(count):
         try:
-            journal.closed(records.closed(number))
+            journal.closed(*entry_of(records.closed(number)))
         except JournalError:
             waiting += 1
     return waiting
@@ -243,7 +245,7 @@ async def test_a_full_disk_refuses_closes_and_mends(tmp_path: Path, records: Any
     journal = Journal(disk or tmp_path, "w1", tuning=tuning, notice=events)
     try:
         for number in range(800):
-            journal.opened(records.opened(number))
+            journal.opened(*entry_of(records.opened(number)))
         if disk is not None:
             filler = fill_disk(disk)
         else:
@@ -252,14 +254,14 @@ async def test_a_full_disk_refuses_closes_and_mends(tmp_path: Path, records: Any
             os.close(full)
         with pytest.raises(JournalError):
             while True:
-                journal.opened(records.opened(800))  # the rest of a page may still take one
+                journal.opened(*entry_of(records.opened(800)))  # the rest of a page may still take one
 
         assert not journal.healthy
         assert disk is None or not journal.probe()
         for number in range(900, 1000):
             # Refused calls take nothing of the room of those that were opened.
             with pytest.raises(JournalError):
-                journal.closed(records.closed(number))
+                journal.closed(*entry_of(records.closed(number)))
         waiting = close_all(journal, records, 700)
         assert journal.waiting_closings == waiting
         if disk is not None:
@@ -282,7 +284,7 @@ async def test_closings_that_find_no_room_at_all_wait_in_memory(
     """With the reserve used up a closing waits, bounded; the one that does not fit is told. A probe writes the rest."""
     journal = make_journal(backlog_bytes_max=1000)
     for number in range(10):
-        journal.opened(records.opened(number))
+        journal.opened(*entry_of(records.opened(number)))
     full = os.open("/dev/full", os.O_WRONLY)
     os.dup2(full, journal._descriptor)
 
@@ -309,11 +311,11 @@ async def test_the_thread_syncs_and_mends(make_journal: Any, records: Any) -> No
     try:
         os.dup2(full, journal._descriptor)
         with pytest.raises(JournalError):
-            journal.opened(records.opened(1))
+            journal.opened(*entry_of(records.opened(1)))
         async with asyncio.timeout(5):
             while not journal.healthy:
                 await asyncio.sleep(0.005)
-        journal.opened(records.opened(2))
+        journal.opened(*entry_of(records.opened(2)))
     finally:
         sync.stop()
         os.close(full)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from journals import entry_of
 from tollhouse.kernel.errors import JournalError
 from tollhouse.ledger import segments
 from tollhouse.ledger.journal import Journal, JournalTuning
@@ -23,9 +24,9 @@ def dead(tmp_path: Path, records: Any, opened: int, closed: int = 0, **tuning: A
     """The journal of a worker that is gone."""
     with Journal(tmp_path, "dead", tuning=JournalTuning(**({"reserve_bytes": 4096} | tuning))) as journal:
         for number in range(opened):
-            journal.opened(records.opened(number))
+            journal.opened(*entry_of(records.opened(number)))
         for number in range(closed):
-            journal.closed(records.closed(number))
+            journal.closed(*entry_of(records.closed(number)))
         return journal.directory
 
 
@@ -68,7 +69,7 @@ def test_each_call_is_asked_for_its_strictness(tmp_path: Path, records: Any, ent
     """Given metered calls of two modes, when closed, then each costs its ceiling or what was metered."""
     with Journal(tmp_path, "dead", tuning=JournalTuning(reserve_bytes=4096)) as journal:
         for number in (1, 2):
-            journal.opened(records.opened(number))
+            journal.opened(*entry_of(records.opened(number)))
         journal.progress([records.progress(1, 7), records.progress(2, 7), records.progress(3, 7)])
         directory = journal.directory
     close_lost_calls(directory, lambda opened: opened.call_id == records.call(1), events)

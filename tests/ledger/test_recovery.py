@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from journals import entry_of
 from tollhouse.ledger import segments
 from tollhouse.ledger.cursor import Position, Shipped, save_shipped
 from tollhouse.ledger.journal import Journal, JournalTuning
@@ -34,9 +35,9 @@ def dead_journal(data_dir: Path, records: Any, *, closed: int = 5, lost: int = 3
     """A journal whose worker is gone, with calls closed and calls left open."""
     with Journal(data_dir, instance_id, tuning=JournalTuning(reserve_bytes=4096)) as journal:
         for number in range(closed + lost):
-            journal.opened(records.opened(number))
+            journal.opened(*entry_of(records.opened(number)))
         for number in range(closed):
-            journal.closed(records.closed(number))
+            journal.closed(*entry_of(records.closed(number)))
         return journal.directory
 
 
@@ -67,7 +68,7 @@ async def test_a_living_worker_is_left_alone(
     make_journal: Any, tmp_path: Path, records: Any, fake_database: Any
 ) -> None:
     """Its lock is held, so nothing of it is read or settled."""
-    make_journal().opened(records.opened(1))
+    make_journal().opened(*entry_of(records.opened(1)))
 
     report = await recover(tmp_path, settle=fake_database.settle)
 
@@ -162,8 +163,8 @@ async def test_the_last_metering_counts_where_the_budget_is_not_strict(
 ) -> None:
     """Each call by its own mode, from the last progress in the journal, also across segments."""
     with Journal(tmp_path, "dead", tuning=JournalTuning(reserve_bytes=0, segment_bytes_max=600)) as journal:
-        journal.opened(records.opened(1))
-        journal.opened(records.opened(2, holds=()))
+        journal.opened(*entry_of(records.opened(1)))
+        journal.opened(*entry_of(records.opened(2, holds=())))
         journal.progress([records.progress(1, 10), records.progress(2, 10)])
         journal.progress([records.progress(1, 20), records.progress(2, 30)])
         assert journal.position[0] > 1
@@ -178,9 +179,9 @@ async def test_the_last_metering_counts_where_the_budget_is_not_strict(
 async def test_a_call_closed_twice_counts_once(tmp_path: Path, records: Any, fake_database: Any, clock: Any) -> None:
     """By the database's key; and it is not taken for lost."""
     with Journal(tmp_path, "dead") as journal:
-        journal.opened(records.opened(1))
-        journal.closed(records.closed(1))
-        journal.closed(records.closed(1))
+        journal.opened(*entry_of(records.opened(1)))
+        journal.closed(*entry_of(records.closed(1)))
+        journal.closed(*entry_of(records.closed(1)))
 
     report = await recover(tmp_path, settle=fake_database.settle, now_ms=clock.now_ms)
 
@@ -243,6 +244,9 @@ from pathlib import Path
 from tollhouse.ledger.journal import Journal, JournalTuning
 from tollhouse.ledger.journal_sync import JournalSync
 from tollhouse.ledger.model import CallClosed, CallOpened, CallProgress
+import msgspec
+
+def entry_of(record): return record.call_id, msgspec.json.encode(record)
 
 def write(seed, pipe):
     rng = random.Random(seed)
@@ -254,14 +258,14 @@ def write(seed, pipe):
     while True:
         number += 1
         call = f"{number:032x}"
-        journal.opened(CallOpened(call_id=call, tenant_id="t", started_ms=1, hold_nano_usd=9))
+        journal.opened(*entry_of(CallOpened(call_id=call, tenant_id="t", started_ms=1, hold_nano_usd=9)))
         os.write(pipe, f"o{call}\\n".encode())
         running.append(call)
         if rng.random() < 0.2:
             journal.progress([CallProgress(call_id=call, cost_nano_usd=3)])
         while len(running) > rng.randrange(1, 8):
             call = running.pop(rng.randrange(len(running)))
-            journal.closed(CallClosed(call_id=call, tenant_id="t", started_ms=1, outcome="completed"))
+            journal.closed(*entry_of(CallClosed(call_id=call, tenant_id="t", started_ms=1, outcome="completed")))
             os.write(pipe, f"c{call}\\n".encode())
 
 workers = [pair.split(":") for pair in sys.argv[2:]]

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import random
+import threading
+import time
 from contextlib import suppress
 from typing import Any
 from uuid import uuid4
@@ -13,6 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from journals import entry_of
+from tollhouse.kernel.errors import JournalError
 from tollhouse.ledger.cursor import BEGINNING, Position, load_shipped
 from tollhouse.ledger.journal import Journal
 from tollhouse.ledger.segments import CURSOR_NAME, REJECTED_NAME, segment_numbers, segment_path
@@ -37,8 +43,8 @@ def shipper_of(journal: Journal, database: Any, clock: Any, events: Any, **tunin
 
 def write(journal: Journal, records: Any, numbers: range, **fields: Any) -> None:
     for number in numbers:
-        journal.opened(records.opened(number))
-        journal.closed(records.closed(number, **fields))
+        journal.opened(*entry_of(records.opened(number)))
+        journal.closed(*entry_of(records.closed(number, **fields)))
 
 
 async def until(condition: Any) -> None:
@@ -70,7 +76,7 @@ async def test_closed_calls_arrive_once_and_in_order(
     journal = make_journal(segment_bytes_max=20_000)
     shipper = shipper_of(journal, fake_database, clock, events, rows_max=50)
     write(journal, records, range(230))
-    journal.opened(records.opened(500))
+    journal.opened(*entry_of(records.opened(500)))
 
     assert await shipper.drain(5)
 
@@ -211,7 +217,7 @@ async def test_shipped_segments_go_after_their_time(
 ) -> None:
     """Not before 15 minutes; a call still open in one of them is written again first."""
     journal = make_journal(segment_bytes_max=3000)
-    journal.opened(records.opened(999))
+    journal.opened(*entry_of(records.opened(999)))
     write(journal, records, range(50))
     shipper = shipper_of(journal, fake_database, clock, events)
     await shipper.drain(5)
@@ -267,7 +273,7 @@ async def test_damage_is_told_and_the_rest_is_shipped(
     make_journal: Any, records: Any, fake_database: Any, clock: Any, events: Any
 ) -> None:
     """Entries behind a broken stretch, be it longer than a block, still reach the database."""
-    journal = make_journal()
+    journal = make_journal(fresh_bytes_max=0)
     write(journal, records, range(3000))
     path = segment_path(journal.directory, 1)
     data = bytearray(path.read_bytes())
@@ -308,7 +314,7 @@ async def test_a_shipping_that_is_stopped_between_two_blocks_loses_nothing(
     make_journal: Any, records: Any, fake_database: Any, clock: Any, events: Any
 ) -> None:
     """Rows already read when the task is cancelled are shipped by the drain that follows."""
-    journal = make_journal()
+    journal = make_journal(fresh_bytes_max=0)
     write(journal, records, range(600))
     shipper = shipper_of(journal, fake_database, clock, events, rows_max=400)
     task = asyncio.create_task(shipper.run())
@@ -323,3 +329,66 @@ async def test_a_shipping_that_is_stopped_between_two_blocks_loses_nothing(
 
     assert [len(batch) for batch in fake_database.batches] == [400, 200]
     assert len(fake_database.rows) == 600
+
+
+async def test_a_probe_that_gets_half_way_hides_nothing(
+    make_journal: Any, records: Any, fake_database: Any, clock: Any, events: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closings that waited are in the file one after the other; those in front of the one that fails are shipped."""
+    journal = make_journal()
+    shipper = shipper_of(journal, fake_database, clock, events)
+    close_without_room(journal, records, 5)
+    really_write = os.write
+
+    def write_but_one(descriptor: int, data: bytes) -> int:
+        if records.call(3).encode() in data:
+            raise OSError(errno.ENOSPC, "no space")
+        return really_write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", write_but_one)
+    assert not journal.probe() and journal.waiting_closings == 2
+    assert not await shipper.drain(0.1)
+    assert sorted(fake_database.rows) == [records.call(number) for number in range(3)]
+    monkeypatch.undo()
+    assert journal.probe() and await shipper.drain(5)
+    assert sorted(fake_database.rows) == [records.call(number) for number in range(5)]
+
+
+async def test_a_probe_and_the_shipper_do_not_pass_each_other(
+    make_journal: Any, records: Any, fake_database: Any, clock: Any, events: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The probe has a thread of its own; who asks in the middle of it is not told that there is nothing new."""
+    journal = make_journal()
+    shipper = shipper_of(journal, fake_database, clock, events)
+    close_without_room(journal, records, 5)
+    assert not await shipper.drain(0.05)
+    really_write = os.write
+    half_way = threading.Event()
+
+    def write_slowly(descriptor: int, data: bytes) -> int:
+        if records.call(1).encode() in data:
+            half_way.set()
+            time.sleep(0.2)
+        return really_write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", write_slowly)
+    probe = threading.Thread(target=journal.probe)
+    probe.start()
+    half_way.wait(5)
+    await shipper.drain(0.1)
+    probe.join()
+    assert await shipper.drain(5)
+    assert sorted(fake_database.rows) == [records.call(number) for number in range(5)]
+
+
+def close_without_room(journal: Journal, records: Any, count: int) -> None:
+    """Opens calls, and closes them while no disk takes it: the closings wait in memory."""
+    for number in range(count):
+        journal.opened(*entry_of(records.opened(number)))
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, journal._descriptor)
+    os.close(full)
+    for number in range(count):
+        with pytest.raises(JournalError):
+            journal.closed(*entry_of(records.closed(number)))
+    assert journal.waiting_closings == count

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from journals import left_in_journals
+from journals import entry_of, left_in_journals
 from tollhouse.kernel.ids import CallId, TenantId
 from tollhouse.ledger.journal import Journal
 from tollhouse.ledger.model import CallOpened
@@ -52,5 +52,5 @@ def test_a_lost_call_is_seen() -> None:
 def test_a_call_that_is_open_in_a_journal_is_seen(tmp_path: Path) -> None:
     """What was opened and never closed is found by reading the files."""
     with Journal(tmp_path, "dead") as journal:
-        journal.opened(CallOpened(call_id=CallId("0" * 32), tenant_id=TenantId("t"), started_ms=0))
+        journal.opened(*entry_of(CallOpened(call_id=CallId("0" * 32), tenant_id=TenantId("t"), started_ms=0)))
     assert left_in_journals(tmp_path).open == {"0" * 32}

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import msgspec
 
+from tollhouse.kernel.ids import CallId
 from tollhouse.ledger import segments
 from tollhouse.ledger.journal_format import HEADER_BYTES, Kind, scan
+from tollhouse.ledger.model import CallClosed, CallOpened
 
 
 class Left(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,3 +38,8 @@ def left_in_journals(data_dir: Path) -> Left:
                     call = msgspec.json.decode(entry.payload)["call_id"]
                     opened.add(call) if entry.kind == Kind.OPENED else closed.append(call)
     return Left(journals=len(directories), opened=frozenset(opened), closed=frozenset(closed), closings=len(closed))
+
+
+def entry_of(record: CallOpened | CallClosed) -> tuple[CallId, bytes]:
+    """A record as a journal takes it."""
+    return record.call_id, msgspec.json.encode(record)

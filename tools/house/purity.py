@@ -45,6 +45,7 @@ SHELL_FILES = frozenset(
         "ledger/segments.py",
         "ledger/shipper.py",
         "ledger/tail.py",
+        "ledger/waiting.py",
         "pricing/book_file.py",
         "snapshot/refresher.py",
     )

@@ -7,7 +7,7 @@ import msgspec
 LABEL_CHARACTERS_MAX = 128
 
 
-class Labels(msgspec.Struct, frozen=True, kw_only=True):
+class Labels(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Each at most 128 printable characters; None where nobody said."""
 
     team: str | None = None

@@ -4,7 +4,7 @@ A header that contradicts a fixed label does not change it and does not fail the
 outage; `overruled` names such labels so that the record can be flagged. Where a label is said under several prefixes,
 `X-Tollhouse-` goes before `X-ModelTrack-` before `X-ModelSpend-`; one header twice with different values is refused.
 Body metadata belongs to the provider first: values there that cannot be labels are left alone, not refused.
-Never reads `user_id`, never echoes a value. Header names are lower-case, as ASGI gives them.
+Never reads `user_id`, never echoes a value. Header names are lower-case, as the edge gives them.
 """
 
 from __future__ import annotations

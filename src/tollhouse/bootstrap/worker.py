@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import random
 import resource
 import signal
@@ -24,7 +23,7 @@ from tollhouse.bootstrap.database import LedgerGate
 from tollhouse.bootstrap.ending import end_tasks
 from tollhouse.gateway.app import GatewayApp
 from tollhouse.gateway.dialing import Dialer
-from tollhouse.gateway.edge import EdgeProtocol, listen
+from tollhouse.gateway.edge import listen
 from tollhouse.gateway.plane import Plane, Ports
 from tollhouse.gateway.sweeper import Sweeper
 from tollhouse.gateway.upstream import ConnectionPool
@@ -117,8 +116,8 @@ class Worker:
 
     async def _serve(self) -> None:
         app = GatewayApp(self.plane, troubles=self._troubles, alive=self._alive)
-        factory, state = listen(app, self._settings.limits, _connections_max())
-        sweeper = Sweeper(self.plane, state.connections)
+        factory, connections = listen(app.serve, self._settings.limits, _connections_max())
+        sweeper = Sweeper(self.plane, connections)
         self._tasks += [
             self._loop.create_task(work)
             for work in (self.refresher.run(), self.shipper.run(), sweeper.run(), self._tend(), self._measure())
@@ -133,9 +132,8 @@ class Worker:
         log("worker.stopping", open_calls=len(self.plane.open))
         self.plane.stopping = True
         server.close()
-        for connection in tuple(state.connections):
-            if isinstance(connection, EdgeProtocol):
-                connection.shutdown()
+        for connection in tuple(connections):
+            connection.shutdown()
         await self._finish_calls()
         await self._close()
 
@@ -253,9 +251,6 @@ def main() -> None:
     spec = msgspec.json.decode(line, type=WorkerSpec)
     settings = from_wire(bytes(spec.settings))
     configure(settings.log_level, worker=spec.instance)
-    # uvicorn's own lines are no events of the catalogue; what it would complain of is answered or recorded.
-    logging.getLogger("uvicorn").addHandler(logging.NullHandler())
-    logging.getLogger("uvicorn").propagate = False
     uvloop.run(_run(spec, settings))
 
 

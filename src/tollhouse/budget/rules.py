@@ -13,13 +13,16 @@ from tollhouse.pricing.model import Price
 from tollhouse.pricing.rules import ceiling
 from tollhouse.wire.call import Call, Dialect
 
+# Looked up once: a member by its class costs more than most of what is decided by it.
+_FREE, _RAW, _EMBEDDINGS = Dialect.FREE, Dialect.RAW, Dialect.OPENAI_EMBEDDINGS
+
 FREE_HOLD = Hold(ceiling_nano_usd=0, input_tokens_max=0, output_tokens_max=0, price_id=None)
 
 
 def hold_for(call: Call, price: Price | None) -> Hold:
     """The ceiling of a call at a price row; None amounts where it cannot be known."""
     dialect = call.route.dialect
-    if dialect is Dialect.FREE:
+    if dialect is _FREE:
         return FREE_HOLD
     input_max = _input_max(call, price)
     output_max = _output_max(call, price)
@@ -56,7 +59,7 @@ def within(hold: Hold, most_nano_usd: int | None) -> Hold | Refusal:
 
 
 def _input_max(call: Call, price: Price | None) -> int | None:
-    if call.route.dialect is Dialect.RAW:
+    if call.route.dialect is _RAW:
         return None
     if call.referenced:
         return price.context_tokens if price else None
@@ -64,7 +67,7 @@ def _input_max(call: Call, price: Price | None) -> int | None:
 
 
 def _output_max(call: Call, price: Price | None) -> int | None:
-    if call.route.dialect is Dialect.OPENAI_EMBEDDINGS:
+    if call.route.dialect is _EMBEDDINGS:
         return 0
     if call.max_output_tokens is not None:
         return call.max_output_tokens

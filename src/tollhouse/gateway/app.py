@@ -1,16 +1,16 @@
-"""The gateway's ASGI application: paths that need no key, and the corridor for everything else."""
+"""What the gateway serves: a few paths of its own that need no key, and the corridor for everything else."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import msgspec
 
 from tollhouse.gateway.pipeline import corridor
 from tollhouse.gateway.plane import Plane
-from tollhouse.gateway.request import Receive, Send, request_of
+from tollhouse.gateway.request import Request
+from tollhouse.gateway.running import Running
 
 JSON = b"application/json"
 PROMETHEUS = b"text/plain; version=0.0.4; charset=utf-8"
@@ -30,33 +30,38 @@ class GatewayApp:
         self._plane = plane
         self._troubles = troubles
         self._alive = alive
+        self._own: dict[bytes, Callable[[Request], None]] = {
+            b"/healthz": lambda request: _send(request, 200, JSON, b'{"status":"ok"}'),
+            b"/readyz": self._ready,
+            b"/metrics": self._metrics,
+            b"/.well-known/security.txt": self._security,
+        }
 
-    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        path = scope["path"]
-        if path == "/healthz":
-            await _send(send, 200, JSON, b'{"status":"ok"}')
-        elif path == "/readyz":
-            await self._ready(send)
-        elif path == "/metrics":
-            await _send(send, 200, PROMETHEUS, self._plane.metrics.exposition(self._alive()))
-        elif path == "/.well-known/security.txt":
-            await self._security(send)
+    def serve(self, request: Request) -> None:
+        """Answers one of our own paths at once; whatever else goes through the corridor."""
+        own = self._own.get(request.target) or self._own.get(request.target.partition(b"?")[0])
+        if own is not None:
+            own(request)
         else:
-            await corridor(self._plane, request_of(scope, receive, self._plane.loop.time()))
+            request.running = running = Running(corridor(self._plane, request))
+            running.step()
 
-    async def _ready(self, send: Send) -> None:
+    def _ready(self, request: Request) -> None:
         troubles = self._troubles()
         if self._plane.stopping:
             troubles.append("stopping")
         body = msgspec.json.encode({"status": "unready" if troubles else "ready", "troubles": troubles})
-        await _send(send, 503 if troubles else 200, JSON, body)
+        _send(request, 503 if troubles else 200, JSON, body)
 
-    async def _security(self, send: Send) -> None:
+    def _metrics(self, request: Request) -> None:
+        _send(request, 200, PROMETHEUS, self._plane.metrics.exposition(self._alive()))
+
+    def _security(self, request: Request) -> None:
         contact = self._plane.settings.security_contact
         if contact is None:
-            await _send(send, 404, JSON, NO_CONTACT)
+            _send(request, 404, JSON, NO_CONTACT)
         else:
-            await _send(send, 200, PLAIN, security_txt(contact, datetime.now(UTC)).encode())
+            _send(request, 200, PLAIN, security_txt(contact, datetime.now(UTC)).encode())
 
 
 def security_txt(contact: str, now: datetime) -> str:
@@ -65,7 +70,5 @@ def security_txt(contact: str, now: datetime) -> str:
     return f"Contact: {address}\nExpires: {now + CONTACT_GOOD_FOR:%Y-%m-%dT%H:%M:%SZ}\nPreferred-Languages: en\n"
 
 
-async def _send(send: Send, status: int, content_type: bytes, body: bytes) -> None:
-    headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _send(request: Request, status: int, content_type: bytes, body: bytes) -> None:
+    request.edge.whole(status, b"content-type: %b\r\n" % content_type, body)

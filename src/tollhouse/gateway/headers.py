@@ -12,7 +12,6 @@ from functools import lru_cache
 
 from tollhouse.attribution.rules import OWN_PREFIXES
 from tollhouse.routing.model import Provider
-from tollhouse.wire.call import Call
 
 Header = tuple[bytes, bytes]
 
@@ -31,50 +30,38 @@ HOP_BY_HOP = frozenset(
 )
 NEVER_UPSTREAM = HOP_BY_HOP | {b"host", b"content-length", b"expect", b"cookie", b"cookie2", b"accept-encoding"}
 _NONE: frozenset[bytes] = frozenset()
+_JOIN = b": ".join
 PLAIN_CONNECTION = frozenset((b"keep-alive", b"close", b"Keep-Alive", b"Close"))
 NEVER_BACK = HOP_BY_HOP | {b"content-length", b"set-cookie", b"set-cookie2"}
 
 
-def upstream_head(
-    received: Collection[Header],
-    fields: Mapping[bytes, bytes],
-    call: Call,
-    provider: Provider,
-    *,
-    credential: Header | None,
-    carriers: frozenset[bytes],
-) -> bytes:
-    """The header lines of the provider's request, but for `content-length`.
-
-    `fields` are those received by name; `carriers` those that held the gateway key; `credential` is the provider's key
-    where the vault gives it. Names and values were taken apart by a parser, so that no line can hide in them.
-    """
-    dropped = union(NEVER_UPSTREAM, carriers)
-    if b"connection" in fields:
-        dropped |= _named_by_connection(received, fields)
-    lines = [
-        b"%b: %b\r\n" % field
-        for field in received
-        if field[0] not in dropped and (field[0][:2] != b"x-" or not field[0].startswith(OWN_PREFIXES))
-    ]
-    lines.append(b"accept-encoding: %b\r\n" % _accepted_encoding(fields.get(b"accept-encoding"), call))
-    if credential is not None:
-        lines.append(b"%b: %b\r\n" % credential)
-    return b"host: %b\r\n%b" % (_host(provider), b"".join(lines))
+def not_upstream(
+    received: Collection[Header], fields: Mapping[bytes, bytes], carriers: frozenset[bytes]
+) -> frozenset[bytes]:
+    """Names of the received fields that do not go to a provider. `carriers` are those that held the gateway key."""
+    own = [name for name in fields if name.startswith(OWN_PREFIXES)]
+    named = _named_by_connection(received, fields) if b"connection" in fields else _NONE
+    return NEVER_UPSTREAM.union(carriers, own, named)
 
 
-def answer_head(received: Collection[Header], fields: Mapping[bytes, bytes]) -> bytes:
-    """The provider's header lines that the client receives, but for `content-length`."""
+def field_lines(received: Collection[Header], dropped: frozenset[bytes]) -> bytes:
+    """The client's fields that go on, in order, as lines. A parser took them apart, so that no line can hide in one."""
+    lines = list(map(_JOIN, [field for field in received if field[0] not in dropped]))
+    lines.append(b"")
+    return b"\r\n".join(lines)
+
+
+def answer_lines(received: Collection[Header], fields: Mapping[bytes, bytes]) -> list[bytes]:
+    """The provider's header lines that the client receives, without their ends, but for `content-length`."""
     dropped = NEVER_BACK
     if b"connection" in fields:
         dropped |= _named_by_connection(received, fields)
-    return b"".join(
-        [
-            b"%b: %b\r\n" % field
-            for field in received
-            if field[0] not in dropped and (field[0][:2] != b"x-" or not field[0].startswith(OWN_PREFIXES))
-        ]
-    )
+    kept = [
+        field
+        for field in received
+        if field[0] not in dropped and (field[0][:2] != b"x-" or not field[0].startswith(OWN_PREFIXES))
+    ]
+    return list(map(_JOIN, kept))
 
 
 def _named_by_connection(received: Collection[Header], fields: Mapping[bytes, bytes]) -> frozenset[bytes]:
@@ -85,28 +72,17 @@ def _named_by_connection(received: Collection[Header], fields: Mapping[bytes, by
     return frozenset(token.strip().lower() for value in values for token in value.split(b","))
 
 
-@lru_cache(maxsize=64)
-def union(one: frozenset[bytes], other: frozenset[bytes]) -> frozenset[bytes]:
-    """Both sets of names; the few that there are were put together before."""
-    return one | other
+def host_of(provider: Provider) -> bytes:
+    """What `Host` says to a provider, with the port where it is not the scheme's."""
+    default = 443 if provider.scheme == "https" else 80
+    shown = f"[{provider.host}]" if ":" in provider.host else provider.host
+    return (shown if provider.port == default else f"{shown}:{provider.port}").encode()
 
 
-def _host(provider: Provider) -> bytes:
-    return _host_of(provider.scheme, provider.host, provider.port)
-
-
-@lru_cache(maxsize=1024)
-def _host_of(scheme: str, host: str, port: int) -> bytes:
-    default = 443 if scheme == "https" else 80
-    shown = f"[{host}]" if ":" in host else host
-    return (shown if port == default else f"{shown}:{port}").encode()
-
-
-def _accepted_encoding(accepted: bytes | None, call: Call) -> bytes:
-    """`identity` for streams, so that events are seen as they pass; else gzip if the client takes it."""
-    if call.stream or accepted is None or accepted == b"identity":
-        return b"identity"
-    return _gzip_or_identity(accepted)
+def accepted_encoding(accepted: bytes | None) -> bytes:
+    """What a whole answer may be encoded as: gzip if the client takes it. Streams are never encoded, so that events are
+    seen as they pass."""
+    return b"identity" if accepted is None or accepted == b"identity" else _gzip_or_identity(accepted)
 
 
 @lru_cache(maxsize=64)

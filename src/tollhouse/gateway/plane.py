@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from tollhouse.gateway.head import Heads
 from tollhouse.gateway.upstream import ConnectionPool
 from tollhouse.identity.keys import Pepper
 from tollhouse.ledger.ports import CallJournal
@@ -45,7 +46,7 @@ class Plane:
         self.settings = settings
         self.limits = settings.limits
         self.snapshots = ports.snapshots
-        self.peppers = ports.peppers
+        self.heads = Heads(ports.peppers)
         self.journal = ports.journal
         self.upstream = ports.upstream
         self.metrics = ports.metrics

@@ -10,15 +10,18 @@ from __future__ import annotations
 import asyncio
 from enum import Enum
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from tollhouse.attribution.model import LABEL_NAMES, NO_LABELS, Labels
+import msgspec
+
+from tollhouse.attribution.model import NO_LABELS, Labels
 from tollhouse.budget.model import Hold
+from tollhouse.gateway.head import Head
 from tollhouse.gateway.plane import Plane
-from tollhouse.gateway.request import Request
-from tollhouse.gateway.settlement import Ending, PriceAt, Settlement, settle
+from tollhouse.gateway.request import ClientGoneError, Request
+from tollhouse.gateway.settlement import UNSENT, Ending, PriceAt, Settlement, settle
 from tollhouse.gateway.upstream import Connection
-from tollhouse.identity.model import Caller
+from tollhouse.identity.model import CredentialMode
 from tollhouse.kernel.errors import (
     JournalError,
     ProviderCutError,
@@ -27,11 +30,11 @@ from tollhouse.kernel.errors import (
 )
 from tollhouse.kernel.outcome import Outcome
 from tollhouse.kernel.refusal import Refusal, RefusalCode, RefusedError
-from tollhouse.ledger.model import CallClosed, CallOpened, CallProgress
-from tollhouse.routing.model import Target
+from tollhouse.ledger.model import CallAsked, CallBounds, CallEnding, CallOrigin, CallProgress, joined
+from tollhouse.routing.model import Provider, Target
 from tollhouse.snapshot.model import OnClientGone, Snapshot
 from tollhouse.telemetry.log import log
-from tollhouse.wire.call import Call, Dialect, Reported
+from tollhouse.wire.call import Call, Dialect, Operation, Reported
 from tollhouse.wire.dialects.base import AnswerReader
 
 UNAVAILABLE_JOURNAL = Refusal(
@@ -42,6 +45,9 @@ UNAVAILABLE_JOURNAL = Refusal(
 BODY_TOO_SLOW = Refusal(
     code=RefusalCode.REQUEST_TIMEOUT, message="The request body did not arrive within the time allowed."
 )
+
+
+encode = msgspec.json.Encoder().encode
 
 
 class Phase(Enum):
@@ -56,9 +62,8 @@ class Phase(Enum):
     DRAIN = "drain"
 
 
-class ClientGoneError(Exception):
-    """The client left; there is nobody to answer."""
-
+# Looked up once: a member by its class costs more than most of what is decided by it.
+_BODY, _CONNECT, _DRAIN = Phase.BODY, Phase.CONNECT, Phase.DRAIN
 
 OUTCOME_OF_CODE = {
     RefusalCode.PROVIDER_UNREACHABLE: Outcome.PROVIDER_UNREACHABLE,
@@ -71,31 +76,40 @@ class CallRecord:
     """The state of one call while it walks the corridor."""
 
     __slots__ = (
-        *("_known", "_plane", "_progress_events", "_task", "_was_opened", "answer_complete", "attempts"),
-        *("body_too_slow", "call", "caller", "client_gone", "closed", "credential_mode", "deadline_s", "ending"),
-        *("flags", "hold", "labels", "phase", "price_at", "provider_request_id", "provider_status", "reader"),
-        *("request", "request_bytes", "response_bytes", "sent", "settlement", "snapshot", "status", "target"),
-        *("total_deadline_s", "ttft_ms", "upstream"),
+        *("_facts", "_plane", "_progress_events", "_was_opened", "answer_complete", "attempts", "call", "client_gone"),
+        *("closed", "deadline_s", "ending", "flags", "head", "hold", "labels", "phase", "price_at"),
+        *(
+            "provider_request_id",
+            "provider_status",
+            "reader",
+            "reported",
+            "request",
+            "request_bytes",
+            "response_bytes",
+            "sent",
+        ),
+        *("settlement", "snapshot", "status", "target", "total_deadline_s", "ttft_ms", "upstream"),
     )
 
-    def __init__(self, plane: Plane, caller: Caller, snapshot: Snapshot, request: Request) -> None:
+    def __init__(self, plane: Plane, head: Head, snapshot: Snapshot, request: Request) -> None:
         self._plane = plane
-        self._task = asyncio.current_task()
-        self.caller = caller
+        self.head = head
         self.snapshot = snapshot
         self.request = request
         self.labels: Labels = NO_LABELS
         self.call: Call | None = None
         self.hold: Hold | None = None
         self.target: Target | None = None
-        self.credential_mode: str | None = None
         self.flags: tuple[str, ...] = ()
         self.price_at: PriceAt | None = None
         self.upstream: Connection | None = None
         self.reader: AnswerReader | None = None
+        """What reads an answer that passes bit by bit."""
+        self.reported: Reported | None = None
+        """What the provider said so far."""
         self.settlement: Settlement | None = None
-        self.closed: CallClosed | None = None
-        self.phase = Phase.BODY
+        self.closed: CallEnding | None = None
+        self.phase = _BODY
         self.deadline_s = request.started_s + plane.limits.body_timeout_s
         self.total_deadline_s = request.started_s + plane.limits.total_timeout_s
         self.status: int | None = None
@@ -108,23 +122,23 @@ class CallRecord:
         self.sent = False
         self.answer_complete = False
         self.client_gone = False
-        self.body_too_slow = False
         self.ending: Outcome | None = None
         """Set where the outcome is known better than a refusal's code tells it."""
         self._was_opened = False
-        self._known: dict[str, Any] | None = None
+        self._facts = b""
+        """What was known when it opened, as its entries begin; it does not change any more."""
         self._progress_events = 0
 
     def __enter__(self) -> Self:
         self._plane.open.add(self)
-        self.request.edge.on_gone = self.client_left
+        self.request.on_gone = self.client_left
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._plane.open.discard(self)
-        self.request.edge.on_gone = None
+        self.request.on_gone = None
         if self.upstream is not None:
             self.upstream.release()
         if self.closed is None:
@@ -133,25 +147,24 @@ class CallRecord:
 
     # What the corridor tells it
 
-    async def open(self, target: Target, hold: Hold, credential_mode: str) -> None:
+    async def open(self, target: Target, hold: Hold) -> None:
         """Durable before the upstream is contacted; RefusedError if it cannot be."""
-        assert self.call is not None, "opened before it was read"
-        self.target, self.hold, self.credential_mode = target, hold, credential_mode
-        self.waits(Phase.CONNECT, self.total_deadline_s)
-        self._known = self._facts()
-        opened = CallOpened(
-            **self._known,
-            input_tokens_max=hold.input_tokens_max,
-            output_tokens_max=hold.output_tokens_max,
-            price_id=hold.price_id,
+        self.target, self.hold = target, hold
+        self.waits(_CONNECT, self.total_deadline_s)
+        self._facts = facts = self._known()
+        bounds = CallBounds(
+            input_tokens_max=hold.input_tokens_max, output_tokens_max=hold.output_tokens_max, price_id=hold.price_id
         )
+        plane, call_id = self._plane, self.request.call_id
+        opened = joined(facts, encode(bounds))
         try:
-            if self._plane.settings.journal.durability == "power":
-                await self._plane.journal.opened_durably(opened)
+            if plane.settings.journal.durability == "power":
+                # With a time limit, which asyncio counts for a task.
+                await plane.loop.create_task(plane.journal.opened_durably(call_id, opened))
             else:
-                self._plane.journal.opened(opened)
+                plane.journal.opened(call_id, opened)
         except JournalError as error:
-            self._plane.metrics.count("tollhouse_journal_errors")
+            plane.metrics.count("tollhouse_journal_errors")
             raise RefusedError(UNAVAILABLE_JOURNAL) from error
         self._was_opened = True
 
@@ -161,7 +174,7 @@ class CallRecord:
 
     def waits(self, phase: Phase, until_s: float) -> None:
         """The call waits for something until a monotonic moment."""
-        if self.phase is not Phase.DRAIN:
+        if self.phase is not _DRAIN:
             self.phase, self.deadline_s = phase, until_s
 
     def settle(self) -> Settlement:
@@ -179,7 +192,7 @@ class CallRecord:
                 Ending(
                     sent=self.sent,
                     provider_status=self.provider_status,
-                    reported=self.reader.reported if self.reader is not None else None,
+                    reported=self.reported,
                     complete=self.answer_complete,
                 ),
             )
@@ -189,8 +202,9 @@ class CallRecord:
         """Writes the call's one closing entry."""
         assert self.closed is None, "a call closes once"
         self.closed = self._closing(outcome, error_code)
+        facts = self._facts or self._known()
         try:
-            self._plane.journal.closed(self.closed)
+            self._plane.journal.closed(self.request.call_id, joined(facts, encode(self.closed)))
         except JournalError as error:
             # The journal keeps the entry in memory and writes it when it can.
             self._plane.metrics.count("tollhouse_journal_errors")
@@ -205,7 +219,7 @@ class CallRecord:
         if self.client_gone or self.closed is not None:
             return
         self.client_gone = True
-        workspace = self.snapshot.workspaces.get(self.caller.tenant_id)
+        workspace = self.snapshot.workspaces.get(self.head.caller.tenant_id)
         cancel = workspace is not None and workspace.on_client_gone is OnClientGone.CANCEL
         if self.upstream is not None and (cancel or self.call is None or self.call.route.dialect is Dialect.RAW):
             self.upstream.expire(ProviderCutError("the client left"))
@@ -215,9 +229,7 @@ class CallRecord:
     def check_deadline(self, now_s: float) -> None:
         """Ends what has taken too long; called by the sweeper."""
         if self.phase is Phase.BODY and self._body_is_slow(now_s):
-            self.body_too_slow = True
-            if self._task is not None:
-                self._task.cancel()
+            self.request.interrupt(RefusedError(BODY_TOO_SLOW))
         elif now_s > min(self.deadline_s, self.total_deadline_s):
             if self.phase is Phase.CLIENT:
                 self.request.edge.abort()
@@ -226,16 +238,16 @@ class CallRecord:
 
     def stop(self) -> None:
         """The grace period is over."""
-        if self.upstream is not None:
+        if self.upstream is not None and self.phase is not Phase.CLIENT:
             self.upstream.expire(GatewayStoppingError("the gateway is stopping"))
-        elif self._task is not None:
-            self._task.cancel()
+        elif self.request.running is not None:
+            self.request.running.cancel()
 
     def progress(self) -> CallProgress | None:
         """What has been metered of an open stream; None if nothing is new since the last time."""
-        if self.reader is None or not self._was_opened or self.closed is not None or self.call is None:
+        reported = self.reported
+        if reported is None or not self._was_opened or self.closed is not None or self.call is None:
             return None
-        reported: Reported = self.reader.reported
         if reported.events == self._progress_events or self.price_at is None:
             return None
         self._progress_events = reported.events
@@ -278,70 +290,84 @@ class CallRecord:
             return Outcome.PROVIDER_CUT, None
         return Outcome.GATEWAY_FAULT, RefusalCode.INTERNAL.code
 
-    def _facts(self) -> dict[str, Any]:
-        call, target = self.call, self.target
-        facts: dict[str, Any] = {
-            "call_id": self.request.call_id,
-            "tenant_id": self.caller.tenant_id,
-            "started_ms": self.request.started_ms,
-            "key_id": self.caller.key_id,
-            "request_bytes": self.request_bytes,
-            "snapshot_version": self.snapshot.version,
-            "price_book_version": self.snapshot.book.version,
-            "worker": self._plane.worker,
-        }
-        if call is not None:
-            facts["dialect"] = call.route.dialect
-            facts["operation"] = call.route.operation
-            facts["requested_model"] = call.model or None
-            facts["streaming"] = call.stream
-        if target is not None:
-            facts["provider"] = target.provider.name
-            facts["credential_mode"] = self.credential_mode
-            facts["credential_ref"] = (
-                target.provider.credential_ref if self.credential_mode == "vault" else self.credential_mode
-            )
-        if self.hold is not None:
-            facts["hold_nano_usd"] = self.hold.ceiling_nano_usd
-            facts["holds"] = self.hold.windows
-        if self.labels is not NO_LABELS:
-            for name in LABEL_NAMES:
-                value = getattr(self.labels, name)
-                if value is not None:
-                    facts[name] = value
-        return facts
+    def _known(self) -> bytes:
+        """All that is known before the call ends, as its entries begin."""
+        call, hold = self.call, self.hold
+        asked = CallAsked(
+            call_id=self.request.call_id,
+            started_ms=self.request.started_ms,
+            requested_model=(call.model or None) if call is not None else None,
+            streaming=call.stream if call is not None else False,
+            request_bytes=self.request_bytes,
+            hold_nano_usd=hold.ceiling_nano_usd if hold is not None else None,
+            holds=hold.windows if hold is not None else (),
+        )
+        facts = joined(self._origin(), encode(asked))
+        return facts if self.labels is NO_LABELS else joined(facts, encode(self.labels))
 
-    def _closing(self, outcome: Outcome, error_code: str | None) -> CallClosed:
-        # What was known when it opened has not changed since.
-        facts = self._known if self._known is not None else self._facts()
-        facts["latency_ms"] = int((self._plane.loop.time() - self.request.started_s) * 1000)
-        if self.price_at is not None and self.call is not None:
-            facts.update(_settled(self.settle()))
-        else:
-            # It ended before anything could be sent: a cost that is known, and none.
-            facts["cost_nano_usd"] = 0
-        if self.flags:
-            facts["flags"] = (*facts.get("flags", ()), *self.flags)
-        if self.reader is not None:
-            reported = self.reader.reported
-            facts["provider_response_id"] = reported.response_id
-            facts["service_tier"] = reported.service_tier
+    def _origin(self) -> bytes:
+        head, snapshot = self.head, self.snapshot
+        provider = self.target.provider if self.target is not None else None
+        call = self.call
+        key = (snapshot.version, provider.name if provider is not None else None, call is not None)
+        known = head.origins.get(key)
+        if known is None:
+            origin = CallOrigin(
+                tenant_id=head.caller.tenant_id,
+                key_id=head.caller.key_id,
+                dialect=call.route.dialect if call is not None else Dialect.RAW,
+                operation=call.route.operation if call is not None else Operation.RAW,
+                provider=provider.name if provider is not None else None,
+                credential_mode=head.mode if provider is not None else None,
+                credential_ref=_credential_ref(head, provider) if provider is not None else None,
+                snapshot_version=snapshot.version,
+                price_book_version=snapshot.book.version,
+                worker=self._plane.worker,
+            )
+            known = head.origins[key] = encode(origin)
+        return known
+
+    def _closing(self, outcome: Outcome, error_code: str | None) -> CallEnding:
+        reported = self.reported
+        if reported is not None:
             error_code = error_code or reported.error_code
-        return CallClosed(
-            **facts,
+        settled = self.price_at is not None and self.call is not None
+        # One that ended before anything could be sent has a cost that is known, and none.
+        settlement = self.settle() if settled else UNSENT
+        usage, charge = settlement.usage, settlement.charge
+        return CallEnding(
             outcome=outcome,
             status=self.status,
             provider_status=self.provider_status,
             error_code=error_code,
+            latency_ms=int((self._plane.loop.time() - self.request.started_s) * 1000),
             ttft_ms=self.ttft_ms,
+            model=settlement.model,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cache_read_tokens=usage.cache_read_tokens,
+            cache_write_tokens=usage.cache_write_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+            units=usage.units,
+            fees=usage.fees,
+            raw_usage=usage.raw,
+            usage_source=usage.source,
+            flags=(*usage.flags, *self.flags) if self.flags else usage.flags,
+            service_tier=reported.service_tier if reported is not None else None,
+            cost_nano_usd=charge.cost_nano_usd,
+            price_status=charge.status,
+            price_id=charge.price_id,
+            charge_lines=charge.lines,
             provider_request_id=self.provider_request_id,
+            provider_response_id=reported.response_id if reported is not None else None,
             attempts=self.attempts,
             response_bytes=self.response_bytes,
         )
 
-    def _count(self, closed: CallClosed) -> None:
+    def _count(self, closed: CallEnding) -> None:
         metrics = self._plane.metrics
-        metrics.call(closed.dialect, closed.outcome, closed.latency_ms)
+        dialect = self.call.route.dialect if self.call is not None else Dialect.RAW
+        metrics.call(dialect, closed.outcome, closed.latency_ms)
         metrics.used(closed.input_tokens, closed.output_tokens, closed.cost_nano_usd)
         if closed.price_status == "unpriced":
             metrics.count("tollhouse_unpriced_calls")
@@ -353,22 +379,5 @@ class GatewayStoppingError(ProviderError):
     """Raised into a call that the grace period did not suffice for."""
 
 
-def _settled(settlement: Settlement) -> dict[str, object]:
-    usage, charge = settlement.usage, settlement.charge
-    return {
-        "model": settlement.model,
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-        "cache_read_tokens": usage.cache_read_tokens,
-        "cache_write_tokens": usage.cache_write_tokens,
-        "reasoning_tokens": usage.reasoning_tokens,
-        "units": usage.units,
-        "fees": usage.fees,
-        "raw_usage": usage.raw,
-        "usage_source": usage.source,
-        "flags": usage.flags,
-        "cost_nano_usd": charge.cost_nano_usd,
-        "price_status": charge.status,
-        "price_id": charge.price_id,
-        "charge_lines": charge.lines,
-    }
+def _credential_ref(head: Head, provider: Provider) -> str | None:
+    return provider.credential_ref if head.mode == CredentialMode.VAULT else head.mode

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from tollhouse.gateway.headers import answer_head
+from tollhouse.gateway.headers import answer_lines
 from tollhouse.gateway.record import CallRecord, GatewayStoppingError, Phase
 from tollhouse.gateway.respond import REQUEST_ID_HEADER
 from tollhouse.gateway.settlement import Settlement
@@ -21,11 +21,14 @@ from tollhouse.kernel.outcome import Outcome
 from tollhouse.kernel.refusal import Refusal, RefusalCode, RefusedError
 from tollhouse.routing.attempts import TOO_SLOW
 from tollhouse.settings import Limits
-from tollhouse.wire.call import Call, Dialect
-from tollhouse.wire.dialects import answer_reader
+from tollhouse.wire.call import Call, Dialect, Reported
+from tollhouse.wire.dialects import answer_reader, read_whole
 from tollhouse.wire.encoding import SUPPORTED, Inflater
 
 REQUEST_ID_LINE = REQUEST_ID_HEADER + b": " + REQUEST_PREFIX.encode()
+# Looked up once: a member by its class costs more than most of what is decided by it.
+_RAW, _COMPLETED, _EVENT = Dialect.RAW, Outcome.COMPLETED, Phase.EVENT
+
 GATHERED_BYTES_MAX = 1024 * 1024
 BROKEN_OFF = Refusal(
     code=RefusalCode.PROVIDER_UNREACHABLE, message="The provider broke off its answer before it was complete."
@@ -36,32 +39,71 @@ REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{1,128}")
 EVENT_STREAM = b"text/event-stream"
 
 
+async def relay(record: CallRecord, answer: Connection, limits: Limits, *, strip_usage: bool) -> None:
+    """Passes an answer on, settles its call and closes its record. ProviderError where the answer broke off."""
+    fields = dict(answer.headers)
+    record.provider_status = answer.status
+    record.provider_request_id = _provider_request_id(fields)
+    call = record.call
+    assert call is not None, "relayed before it was read"
+    if _is_whole(call, fields.get(b"content-type", b"")) and b"content-encoding" not in fields:
+        body = answer.take_whole()
+        if body is not None:
+            _deliver(record, answer, fields, body)
+            return
+    await Relay(record, call, answer, fields, limits, strip_usage=strip_usage).run()
+
+
+def _deliver(record: CallRecord, answer: Connection, fields: Mapping[bytes, bytes], body: bytes) -> None:
+    """The ordinary case: an answer in one piece, all of which has come."""
+    assert record.call is not None, "relayed before it was read"
+    record.first_byte(answer.now_s())
+    record.reported = read_whole(record.call, fields.get(b"content-type", b"").decode("latin-1"), body)
+    record.answer_complete = True
+    settlement = record.settle()
+    record.response_bytes = len(body)
+    if not record.client_gone:
+        record.status = answer.status
+    record.close(_outcome(record, answer.status, record.reported))
+    record.request.edge.whole(answer.status, _head(record, answer, fields, settlement), body)
+
+
 class Relay:
-    """One answer on its way from a provider to the client."""
+    """One answer on its way from a provider to the client, as it comes."""
 
     __slots__ = (
-        "_answer",
-        "_edge",
-        "_encoded",
-        "_fields",
-        "_gathers",
-        "_idle_s",
-        "_inflater",
-        "_reader",
-        "_record",
-        "_started",
-        "_strips",
+        *(
+            "_answer",
+            "_edge",
+            "_encoded",
+            "_fields",
+            "_gathers",
+            "_idle_s",
+            "_inflater",
+            "_now_s",
+            "_reader",
+            "_record",
+        ),
+        *("_started", "_strips"),
     )
 
-    def __init__(self, record: CallRecord, answer: Connection, limits: Limits, *, strip_usage: bool) -> None:
-        call = record.call
-        assert call is not None, "relayed before it was read"
+    def __init__(
+        self,
+        record: CallRecord,
+        call: Call,
+        answer: Connection,
+        fields: Mapping[bytes, bytes],
+        limits: Limits,
+        *,
+        strip_usage: bool,
+    ) -> None:
         self._record = record
         self._answer = answer
         self._edge = record.request.edge
         self._idle_s = limits.idle_timeout_s
+        self._now_s = answer.now_s
         self._started = False
-        self._fields = fields = dict(answer.headers)
+        self._fields = fields
         content_type = fields.get(b"content-type", b"")
         encoding = fields.get(b"content-encoding", b"").decode("latin-1").strip().lower()
         self._encoded = encoding not in ("identity", "")
@@ -70,9 +112,7 @@ class Relay:
         self._strips = strip_usage and answer.status < 400 and not self._encoded
         self._gathers = _is_whole(call, content_type)
         self._reader = answer_reader(call, content_type.decode("latin-1"), answer.status, self._strips)
-        record.reader = self._reader
-        record.provider_status = answer.status
-        record.provider_request_id = _provider_request_id(fields)
+        record.reader, record.reported = self._reader, self._reader.reported
 
     async def run(self) -> None:
         """Passes the whole answer on, settles, closes the record, and ends the client's answer - in this order."""
@@ -90,9 +130,9 @@ class Relay:
         record.response_bytes += len(rest if gathered is None else gathered)
         if not record.client_gone:
             record.status = self._answer.status
-        record.close(self._outcome())
+        record.close(_outcome(record, self._answer.status, self._reader.reported))
         if gathered is not None:
-            self._edge.whole(self._answer.status, self._head(settlement), gathered)
+            self._edge.whole(self._answer.status, _head(record, self._answer, self._fields, settlement), gathered)
             return
         if not self._started:
             self._start()
@@ -102,11 +142,6 @@ class Relay:
 
     async def _gather(self) -> bytes | None:
         """The whole body; None once it outgrows the bound, with what was read already passed on."""
-        whole = self._answer.take_whole()
-        if whole is not None:
-            # The ordinary case: head and body came together.
-            self._record.first_byte(self._answer.now_s())
-            return self._observe(whole)
         parts: list[bytes] = []
         size = 0
         while data := await self._next():
@@ -128,16 +163,16 @@ class Relay:
 
     def _push(self, data: bytes) -> None:
         """One piece of a stream, as it comes: observed, written, and that is all, for it happens for every event."""
-        record = self._record
-        now_s = self._answer.now_s()
+        record, edge = self._record, self._edge
+        now_s = self._now_s()
         if record.ttft_ms is None:
             record.first_byte(now_s)
-        record.waits(Phase.EVENT, now_s + self._idle_s)
-        passed = self._observe(data)
+        record.waits(_EVENT, now_s + self._idle_s)
+        passed = self._observe(data) if self._encoded else self._reader.feed(data)
         if passed and not record.client_gone:
             record.response_bytes += len(passed)
-            self._edge.write(passed)
-            if self._edge.blocked:
+            edge.write(passed)
+            if edge.blocked:
                 self._answer.halt()
 
     async def _until_client_reads(self) -> None:
@@ -174,18 +209,7 @@ class Relay:
         if not self._record.client_gone:
             self._record.status = self._answer.status
         length = None if self._strips else self._declared_length()
-        self._edge.start(self._answer.status, self._head(None), length)
-
-    def _head(self, settlement: Settlement | None) -> bytes:
-        head = answer_head(self._answer.headers, self._fields)
-        identity = REQUEST_ID_LINE + self._record.request.call_id.encode() + b"\r\n"
-        if settlement is None or settlement.charge.cost_nano_usd is None:
-            return head + identity
-        return b"%b%bx-tollhouse-cost-usd: %b\r\n" % (
-            head,
-            identity,
-            format_usd(settlement.charge.cost_nano_usd).encode(),
-        )
+        self._edge.start(self._answer.status, _head(self._record, self._answer, self._fields, None), length)
 
     def _refuse_if_unstarted(self, error: ProviderError) -> None:
         """A whole answer that broke off before the client had any of it can still be answered with a clear error."""
@@ -199,16 +223,29 @@ class Relay:
         value = self._fields.get(b"content-length")
         return int(value) if value is not None and value.isdigit() else None
 
-    def _outcome(self) -> Outcome:
-        if self._record.client_gone:
-            return Outcome.CLIENT_GONE
-        if self._answer.status >= 400 or self._reader.reported.error_code is not None:
-            return Outcome.PROVIDER_ERROR
-        return Outcome.COMPLETED
+
+def _head(
+    record: CallRecord, answer: Connection, fields: Mapping[bytes, bytes], settlement: Settlement | None
+) -> bytes:
+    """The header lines that the client receives."""
+    lines = answer_lines(answer.headers, fields)
+    lines.append(REQUEST_ID_LINE + record.request.call_id.encode())
+    if settlement is not None and settlement.charge.cost_nano_usd is not None:
+        lines.append(b"x-tollhouse-cost-usd: " + format_usd(settlement.charge.cost_nano_usd).encode())
+    lines.append(b"")
+    return b"\r\n".join(lines)
+
+
+def _outcome(record: CallRecord, status: int, reported: Reported) -> Outcome:
+    if record.client_gone:
+        return Outcome.CLIENT_GONE
+    if status >= 400 or reported.error_code is not None:
+        return Outcome.PROVIDER_ERROR
+    return _COMPLETED
 
 
 def _is_whole(call: Call, content_type: bytes) -> bool:
-    return not call.stream and call.route.dialect is not Dialect.RAW and not content_type.startswith(EVENT_STREAM)
+    return not call.stream and call.route.dialect is not _RAW and not content_type.startswith(EVENT_STREAM)
 
 
 def _provider_request_id(fields: Mapping[bytes, bytes]) -> str | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from tollhouse.gateway.edge import EdgeProtocol
-from tollhouse.kernel.ids import CallId, request_id
-from tollhouse.kernel.refusal import Refusal
+from tollhouse.gateway.request import Request
+from tollhouse.kernel.ids import request_id
+from tollhouse.kernel.refusal import Refusal, RefusalCode
 from tollhouse.wire.call import Family
 from tollhouse.wire.errors import error_body
 
@@ -26,10 +26,10 @@ def family_of(raw_path: str, header_names: Container[str]) -> Family:
     return Family.OPENAI
 
 
-def refuse(edge: EdgeProtocol, refusal: Refusal, family: Family, call_id: CallId, *, close: bool = False) -> None:
+def refuse(request: Request, refusal: Refusal, family: Family) -> None:
     """Sends a refusal: its status, the dialect's error shape, the request id, and whether a retry makes sense."""
     code = refusal.code
-    identity = request_id(call_id)
+    identity = request_id(request.call_id)
     headers = [
         (b"content-type", b"application/json"),
         (REQUEST_ID_HEADER, identity.encode()),
@@ -39,7 +39,7 @@ def refuse(edge: EdgeProtocol, refusal: Refusal, family: Family, call_id: CallId
     ]
     if refusal.retry_after_s is not None:
         headers.append((b"retry-after", str(refusal.retry_after_s).encode()))
-    if close:
-        edge.active.keep_alive = False
+    if code in (RefusalCode.TOO_LARGE, RefusalCode.REQUEST_TIMEOUT):
+        request.keep_alive = False
     lines = b"".join([b"%b: %b\r\n" % header for header in headers])
-    edge.whole(code.status, lines, error_body(family, code.code, code.status, refusal.message, identity))
+    request.edge.whole(code.status, lines, error_body(family, code.code, code.status, refusal.message, identity))

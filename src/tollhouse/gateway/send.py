@@ -8,18 +8,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from tollhouse.gateway.headers import Header, union, upstream_head
+from tollhouse.gateway.head import Head, Way
+from tollhouse.gateway.headers import field_lines, host_of
 from tollhouse.gateway.plane import Plane
-from tollhouse.gateway.record import CallRecord, ClientGoneError, GatewayStoppingError, Phase
+from tollhouse.gateway.record import CallRecord, GatewayStoppingError, Phase
+from tollhouse.gateway.request import ClientGoneError
 from tollhouse.gateway.upstream import Connection, UpstreamRequest
 from tollhouse.identity.model import CredentialMode
-from tollhouse.identity.rules import Credentials
 from tollhouse.kernel.errors import ProviderError, ProviderTimeoutError
 from tollhouse.kernel.refusal import RefusedError
 from tollhouse.routing.attempts import Failure, Over, deposit, failed, start
 from tollhouse.routing.model import Plan, Provider
 from tollhouse.telemetry.log import log
-from tollhouse.wire.call import Family
+from tollhouse.wire.call import Call, Family
 from tollhouse.wire.dialects import inject_usage
 from tollhouse.wire.providers import KINDS, upstream_path
 
@@ -30,12 +31,13 @@ OTHER_FAMILIES_KEYS: Mapping[Family, frozenset[bytes]] = {
     Family.BEDROCK: frozenset((b"api-key", b"x-api-key", b"x-goog-api-key")),
 }
 """Where other vendors' SDKs put their keys: one that is passed through goes to its own provider alone."""
+_FIRST_BYTE = Phase.FIRST_BYTE
+BODILESS = frozenset((b"GET", b"HEAD", b"DELETE"))
+"""Methods whose requests have no length where they have no body."""
 COMPLAINT_EVERY_S = 30.0
 
 
-async def send_first_that_answers(
-    plane: Plane, record: CallRecord, plan: Plan, credentials: Credentials
-) -> tuple[Connection, bool]:
+async def send_first_that_answers(plane: Plane, record: CallRecord, plan: Plan) -> tuple[Connection, bool]:
     """The first answer whose head arrives, and whether usage was asked for on the client's behalf.
 
     RefusedError when no target answered; ClientGoneError when nobody waits any more.
@@ -50,7 +52,7 @@ async def send_first_that_answers(
     while True:
         record.attempts = attempts.number
         try:
-            return await _attempt(plane, record, attempts.target.provider, credentials, body), injects
+            return await _attempt(plane, record, attempts.target.provider, body), injects
         except ProviderError as error:
             failure = _failure_of(record, error)
             _complain(plane, attempts.target.provider, failure, error)
@@ -62,48 +64,55 @@ async def send_first_that_answers(
             await asyncio.sleep(step.wait_s)
 
 
-async def _attempt(
-    plane: Plane, record: CallRecord, provider: Provider, credentials: Credentials, body: bytes
-) -> Connection:
-    connection = await plane.upstream.connect(provider)
+async def _attempt(plane: Plane, record: CallRecord, provider: Provider, body: bytes) -> Connection:
+    connection = plane.upstream.take(provider) or await plane.upstream.dial(provider)
     if record.client_gone:
         plane.upstream.give_back(connection)
         raise ClientGoneError
     record.upstream = connection
-    record.waits(Phase.FIRST_BYTE, plane.loop.time() + plane.limits.first_byte_timeout_s)
+    record.waits(_FIRST_BYTE, plane.loop.time() + plane.limits.first_byte_timeout_s)
     # From here on the provider may execute the call, whatever else happens.
     record.sent = True
-    return await connection.exchange(_request(record, provider, credentials, body))
+    return await connection.exchange(_request(record, provider, body))
 
 
-def _request(record: CallRecord, provider: Provider, credentials: Credentials, body: bytes) -> UpstreamRequest:
-    request, call = record.request, record.call
+def _request(record: CallRecord, provider: Provider, body: bytes) -> UpstreamRequest:
+    request, call, head = record.request, record.call, record.head
     assert call is not None, "sent before it was read"
-    kind = KINDS[provider.kind]
-    head = upstream_head(
-        request.headers,
-        request.fields,
-        call,
-        provider,
-        credential=_credential(provider, credentials),
-        carriers=union(credentials.drop_headers, OTHER_FAMILIES_KEYS[kind.family]),
+    way = head.ways.get(provider.name)
+    if way is None or way.provider is not provider:
+        way = head.ways[provider.name] = way_of(head, request.method, call, provider)
+    text = b"%b%b%b%b%b\r\n" % (
+        way.start,
+        field_lines(request.headers, way.dropped),
+        way.end_streaming if call.stream else way.end,
+        _credential_line(provider, head.mode),
+        b"content-length: %d\r\n" % len(body) if body or request.method not in BODILESS else b"",
     )
-    for name, value in kind.default_headers:
-        if name.encode() not in request.fields:
-            head += f"{name}: {value}\r\n".encode()
-    if body or request.method not in ("GET", "HEAD", "DELETE"):
-        head += b"content-length: %d\r\n" % len(body)
-    target = provider.base_path + upstream_path(kind, call.route)
-    query = b"?" + credentials.query if credentials.query else b""
-    line = b"%b %b%b HTTP/1.1\r\n" % (request.method.encode(), target.encode("latin-1"), query)
-    return UpstreamRequest(head=b"%b%b\r\n" % (line, head), body=body, bodiless=request.method == "HEAD")
+    return UpstreamRequest(head=text, body=body, bodiless=request.method == b"HEAD")
 
 
-def _credential(provider: Provider, credentials: Credentials) -> Header | None:
-    if credentials.mode == CredentialMode.PASSTHROUGH or provider.credential is None:
-        return None
+def way_of(head: Head, method: bytes, call: Call, provider: Provider) -> Way:
+    """What all requests of this head have in common at this provider."""
+    kind = KINDS[provider.kind]
+    query = b"?" + head.query if head.query else b""
+    path = (provider.base_path + upstream_path(kind, call.route)).encode("latin-1")
+    defaults = [f"{name}: {value}\r\n" for name, value in kind.default_headers if name.encode() not in head.names]
+    end = b"accept-encoding: %b\r\n" + "".join(defaults).encode()
+    return Way(
+        provider=provider,
+        start=b"%b %b%b HTTP/1.1\r\nhost: %b\r\n" % (method, path, query, host_of(provider)),
+        dropped=head.dropped | OTHER_FAMILIES_KEYS[kind.family],
+        end=end % head.encoding,
+        end_streaming=end % b"identity",
+    )
+
+
+def _credential_line(provider: Provider, mode: str) -> bytes:
+    if mode == CredentialMode.PASSTHROUGH or provider.credential is None:
+        return b""
     placement = KINDS[provider.kind].key
-    return placement.encode(), placement.header_value(provider.credential.reveal())
+    return b"%b: %b\r\n" % (placement.encode(), placement.header_value(provider.credential.reveal()))
 
 
 def _failure_of(record: CallRecord, error: ProviderError) -> Failure:

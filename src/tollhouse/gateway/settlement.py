@@ -22,6 +22,9 @@ from tollhouse.wire.call import Call, Dialect, Reported
 
 AT_CEILING = "at_ceiling"
 
+# Looked up once: a member by its class costs more than most of what is decided by it.
+_FREE, _RAW, _ESTIMATED = Dialect.FREE, Dialect.RAW, UsageSource.ESTIMATED
+
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """The facts of an ending. `reported` is None where no answer began."""
@@ -48,17 +51,19 @@ class PriceAt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NOTHING = Usage(source=UsageSource.NONE)
+UNSENT = Settlement(usage=NOTHING, charge=Charge(status=PriceStatus.FREE, cost_nano_usd=0, book_version=""), model=None)
+"""Of a call that ended before it was known what it asks for."""
 
 
 def settle(call: Call, hold: Hold | None, book: PriceBook, price_at: PriceAt, ending: Ending) -> Settlement:
     """Usage and charge of a call that ended this way."""
-    if not ending.sent or call.route.dialect is Dialect.FREE:
+    if not ending.sent or call.route.dialect is _FREE:
         return _free(call, book)
     reported = ending.reported
     refused = ending.provider_status is not None and ending.provider_status >= 400
     if refused and (reported is None or reported.usage is None):
         return _free(call, book)
-    if call.route.dialect is Dialect.RAW:
+    if call.route.dialect is _RAW:
         return _unknown(call, book, UsageSource.NONE, (Flag.UNMETERED,))
     if reported is None or ending.provider_status is None:
         return _at_ceiling(call, hold, book)
@@ -68,7 +73,7 @@ def settle(call: Call, hold: Hold | None, book: PriceBook, price_at: PriceAt, en
     # A stream may be ended properly by a provider that gave up in the middle: its own last word decides.
     complete = reported.finished or (ending.complete and not call.stream)
     usage = usage_of(call.route.dialect, reported, complete=complete, request=facts)
-    if usage.source is UsageSource.ESTIMATED and not complete:
+    if usage.source is _ESTIMATED and not complete:
         usage = msgspec.structs.replace(usage, source=UsageSource.PARTIAL)
     price = price_of(call, book, price_at, reported)
     charged = charge(usage, price, book_version=book.version)
@@ -77,10 +82,10 @@ def settle(call: Call, hold: Hold | None, book: PriceBook, price_at: PriceAt, en
 
 def price_of(call: Call, book: PriceBook, price_at: PriceAt, reported: Reported | None = None) -> Price | None:
     """The row for the model, tier and region that answered, else for what was asked for."""
-    tier = tier_of(reported) if reported is not None else STANDARD
-    region = region_of(reported) if reported is not None else None
-    answered = reported.model if reported is not None else None
-    for name in (answered, call.model):
+    if reported is None:
+        return book.find(price_at.provider, call.model, STANDARD, None, price_at.at) if call.model else None
+    tier, region = tier_of(reported), region_of(reported)
+    for name in (reported.model, call.model):
         if name:
             price = book.find(price_at.provider, name, tier, region, price_at.at)
             if price is not None:

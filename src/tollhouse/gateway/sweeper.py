@@ -20,7 +20,7 @@ PUBLISH_EVERY_S = 1.0
 class Sweeper:
     """Runs until cancelled; a tick that fails is counted and logged, and the next one comes."""
 
-    def __init__(self, plane: Plane, connections: Iterable[object]) -> None:
+    def __init__(self, plane: Plane, connections: Iterable[EdgeProtocol]) -> None:
         self._plane = plane
         self._connections = connections
         self._progress_due_s = 0.0
@@ -40,8 +40,7 @@ class Sweeper:
         for record in tuple(plane.open):
             record.check_deadline(now_s)
         for connection in tuple(self._connections):
-            if isinstance(connection, EdgeProtocol):
-                connection.expire(now_s)
+            connection.expire(now_s)
         plane.upstream.sweep(now_s)
         if now_s >= self._publish_due_s:
             self._publish_due_s = now_s + PUBLISH_EVERY_S

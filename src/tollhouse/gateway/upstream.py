@@ -19,6 +19,7 @@ import httptools
 import msgspec
 
 from tollhouse.gateway.dialing import Dialer
+from tollhouse.gateway.running import Pause
 from tollhouse.kernel.errors import ProviderCutError, ProviderError, ProviderUnreachableError
 from tollhouse.routing.model import Provider
 
@@ -28,6 +29,7 @@ JOINED_WRITE_BYTES_MAX = 64 * 1024
 ANSWER_HEAD_BYTES_MAX = 128 * 1024
 
 Header = tuple[bytes, bytes]
+Address = tuple[str, str, int, bool]
 Sink = Callable[[bytes], None]
 
 
@@ -40,25 +42,40 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The answer has no body, whatever its head says (HEAD)."""
 
 
+def address_of(provider: Provider) -> Address:
+    """Who may share a connection: the same server, and under the same rule of which addresses may be dialed."""
+    return provider.scheme, provider.host, provider.port, provider.allow_private
+
+
 class ConnectionPool:
     """Keeps idle connections per provider address; newest first, so that the surplus ages out."""
 
     def __init__(self, dialer: Dialer, *, idle_max: int, idle_timeout_s: float, buffer_bytes_max: int) -> None:
         self._dialer = dialer
-        self._idle: dict[tuple[str, str, int], deque[Connection]] = {}
+        self._idle: dict[Address, deque[Connection]] = {}
         self._idle_max = idle_max
         self._idle_timeout_s = idle_timeout_s
         self._buffer_bytes_max = buffer_bytes_max
         self._loop = asyncio.get_running_loop()
 
-    async def connect(self, provider: Provider) -> Connection:
-        """A connection that is free for one exchange. ProviderUnreachableError or ProviderTimeoutError."""
-        idle = self._idle.get((provider.scheme, provider.host, provider.port))
+    def take(self, provider: Provider) -> Connection | None:
+        """A kept connection that is free for one exchange, if there is one."""
+        idle = self._idle.get(address_of(provider))
         while idle:
             connection = idle.pop()
             if connection.usable:
                 return connection
-        return await self._dialer.dial(provider, lambda: Connection(self, provider, self._buffer_bytes_max))
+        return None
+
+    async def dial(self, provider: Provider) -> Connection:
+        """A new connection. ProviderUnreachableError or ProviderTimeoutError."""
+        dialing = self._dialer.dial(provider, lambda: Connection(self, provider, self._buffer_bytes_max))
+        # With a time limit, which asyncio counts for a task.
+        connection = await self._loop.create_task(dialing)
+        if not connection.usable:
+            # It ended before its call was told of it, so that nobody else would ever tell.
+            raise ProviderUnreachableError("the provider closed the connection at once")
+        return connection
 
     def give_back(self, connection: Connection) -> None:
         """Takes a connection whose exchange is over."""
@@ -87,17 +104,22 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, pool: ConnectionPool, provider: Provider, buffer_bytes_max: int) -> None:
         self._pool = pool
-        self.address_key = (provider.scheme, provider.host, provider.port)
+        self.address_key = address_of(provider)
         self._buffer_bytes_max = buffer_bytes_max
         self._loop = asyncio.get_running_loop()
+        self.now_s = self._loop.time
+        """The loop's monotonic time."""
         self._transport: asyncio.Transport | None = None
-        self._parser: httptools.HttpResponseParser | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        # Used again for the next answer only where this one came to its proper end: see `release`.
+        self._parser = httptools.HttpResponseParser(self)
+        self._pause = Pause()
         self.idle_since_s = 0.0
         self.usable = False
-        self._begin()
+        self._active = False
+        self._parsing = self._wake_due = False
+        self._begin(bodiless=False)
 
-    def _begin(self) -> None:
+    def _begin(self, *, bodiless: bool) -> None:
         self.status = 0
         self.headers: list[Header] = []
         self._chunks: list[bytes] = []
@@ -107,34 +129,29 @@ class Connection(asyncio.Protocol):
         self._head_done = False
         self._complete = False
         self._framed = False
+        self._bodiless = bodiless
         self._keep_alive = False
         self._error: ProviderError | None = None
-        self._active = False
         self._sink: Sink | None = None
         self._fault: Exception | None = None
         self._halted = False
 
     async def exchange(self, request: UpstreamRequest) -> Connection:
         """Writes the request and waits for the answer's head; the connection itself is the answer."""
-        self._begin()
+        self._begin(bodiless=request.bodiless)
         self._active = True
-        self._bodiless = request.bodiless
-        # A parser lives for one answer: an answer that ends with its connection leaves no state behind.
-        self._parser = httptools.HttpResponseParser(self)
-        self._write(request)
+        transport = self._transport
+        assert transport is not None, "written before it was connected"
+        if len(request.body) <= JOINED_WRITE_BYTES_MAX:
+            transport.write(request.head + request.body)
+        else:
+            transport.write(request.head)
+            transport.write(request.body)
         while not self._head_done:
             if self._error is not None:
                 raise self._error
-            await self._wait()
+            await self._pause
         return self
-
-    def _write(self, request: UpstreamRequest) -> None:
-        assert self._transport is not None, "written before it was connected"
-        if len(request.body) <= JOINED_WRITE_BYTES_MAX:
-            self._transport.write(request.head + request.body)
-        else:
-            self._transport.write(request.head)
-            self._transport.write(request.body)
 
     async def read(self) -> bytes:
         """All bytes of the body that have arrived, at least one; b'' at its proper end. ProviderError otherwise."""
@@ -143,7 +160,7 @@ class Connection(asyncio.Protocol):
                 return b""
             if self._error is not None:
                 raise self._error
-            await self._wait()
+            await self._pause
         return self._take()
 
     def take_whole(self) -> bytes | None:
@@ -154,7 +171,10 @@ class Connection(asyncio.Protocol):
         """From now on each piece of the body goes to `sink` as it comes, without a task being woken for it."""
         self._sink = sink
         if self._chunks:
-            self._push(self._take())
+            try:
+                sink(self._take())
+            except Exception as error:
+                self._sink_failed(error)
 
     async def flowed(self) -> bool:
         """True when the body has come to its proper end, False when `halt` was called meanwhile.
@@ -168,7 +188,7 @@ class Connection(asyncio.Protocol):
                 return True
             if self._error is not None:
                 raise self._error
-            await self._wait()
+            await self._pause
         self._halted = False
         return False
 
@@ -187,15 +207,11 @@ class Connection(asyncio.Protocol):
             if self._transport is not None:
                 self._transport.resume_reading()
 
-    def _push(self, data: bytes) -> None:
-        assert self._sink is not None, "pushed without a sink"
-        try:
-            self._sink(data)
-        except Exception as error:
-            # Raised here it would end as an error of the parser; it is raised again where the call waits.
-            self._fault = error
-            self.close()
-            self._wake()
+    def _sink_failed(self, error: Exception) -> None:
+        # Raised in the parser it would end as an error of the parser; it is raised again where the call waits.
+        self._fault = error
+        self.close()
+        self._wake()
 
     def _take(self) -> bytes:
         chunks, self._chunks = self._chunks, []
@@ -204,21 +220,12 @@ class Connection(asyncio.Protocol):
         self.resume()
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    async def _wait(self) -> None:
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-
     def _wake(self) -> None:
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-
-    def now_s(self) -> float:
-        """The loop's monotonic time."""
-        return self._loop.time()
+        """Runs on the call that waits; out of the parser's callbacks only when it has done with all that came."""
+        if self._parsing:
+            self._wake_due = True
+        else:
+            self._pause.resume()
 
     def expire(self, error: ProviderError) -> None:
         """Ends the answer now: whoever waits for more of it is told `error`."""
@@ -232,13 +239,18 @@ class Connection(asyncio.Protocol):
         if not self._active:
             return
         self._active = False
-        self._parser = None
         self._sink = None
+        # Their tracebacks lead to the call, and to a key that is passed through.
+        self._error = self._fault = None
         self.resume()
-        if self._complete and self.usable and self._keep_alive and self._framed:
+        if self._complete and self.usable and self._keep_alive and self._framed and self._is_sent():
             self._pool.give_back(self)
         else:
             self.close()
+
+    def _is_sent(self) -> bool:
+        """An answer may come before all of its request has gone; the next one is not to stand behind the rest."""
+        return self._transport is not None and self._transport.get_write_buffer_size() == 0
 
     def close(self) -> None:
         """Closes the connection at once."""
@@ -254,22 +266,26 @@ class Connection(asyncio.Protocol):
         self.usable = True
 
     def data_received(self, data: bytes) -> None:
-        parser = self._parser
-        if parser is None:
+        if not self._active:
             # Bytes that nobody asked for: whatever they are, the connection is not in a state to be used again.
             self.close()
             return
         if not self._head_done:
             # Counted by what arrives, not by field: it is asked for every answer, and told by very few.
             self._head_bytes += len(data)
+        self._parsing = True
         try:
-            parser.feed_data(data)
+            self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._fail("the provider switched protocols")
         except httptools.HttpParserError:
             self._fail("the provider's answer is not HTTP")
+        self._parsing = False
         if not self._head_done and self._head_bytes > ANSWER_HEAD_BYTES_MAX:
             self._fail("the head of the provider's answer is too long")
+        if self._wake_due:
+            self._wake_due = False
+            self._pause.resume()
 
     def eof_received(self) -> bool:
         self.connection_lost(None)
@@ -306,10 +322,12 @@ class Connection(asyncio.Protocol):
         if self._head_done:
             # A trailer: it is no part of the head, which may be with the client already.
             return
-        self.headers.append((name.lower(), value))
+        name = name.lower()
+        if name == b"content-length" or (name == b"transfer-encoding" and b"chunked" in value.lower()):
+            self._framed = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        assert self._parser is not None
         self.status = self._parser.get_status_code()
         if self.status < 100 or self.status == 101:
             self._fail("the provider's answer has no status that may be passed on")
@@ -318,10 +336,8 @@ class Connection(asyncio.Protocol):
         if self._head_bytes > ANSWER_HEAD_BYTES_MAX and self._is_head_too_long():
             self._fail("the head of the provider's answer is too long")
             return
-        self._framed = self.status in (204, 304) or any(
-            name == b"content-length" or (name == b"transfer-encoding" and b"chunked" in value.lower())
-            for name, value in self.headers
-        )
+        if self.status in (204, 304):
+            self._framed = True
         self._head_done = True
         if self._bodiless:
             self._complete, self._framed = True, False
@@ -332,7 +348,10 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         if self._sink is not None:
-            self._push(body)
+            try:
+                self._sink(body)
+            except Exception as error:
+                self._sink_failed(error)
             return
         self._chunks.append(body)
         self._buffered += len(body)
@@ -344,9 +363,8 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self.status < 200:
             # An interim answer (100, 103) is dropped; the final one follows on the same parser.
-            self.headers = []
+            self.headers, self._framed = [], False
             return
-        assert self._parser is not None
         self._keep_alive = self._parser.should_keep_alive()
         self._complete = True
         self._wake()

@@ -3,7 +3,7 @@
 A call uses exactly one mode. A gateway key where an SDK puts its key, or in `X-Tollhouse-Key` beside nothing or a
 placeholder: `vault`. A gateway key in `X-Tollhouse-Key` beside a provider's key: `passthrough`. Whatever could be read
 in two ways is refused, because the wrong guess sends somebody's key or bills somebody's account.
-Header names are lower-case, as ASGI gives them. Nothing here says whether a key id exists, and no message echoes input.
+Header names are lower-case, as the edge gives them. Nothing here says whether a key id exists; no message echoes input.
 """
 
 from __future__ import annotations

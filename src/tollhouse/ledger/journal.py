@@ -27,19 +27,20 @@ import msgspec
 from tollhouse.kernel.errors import JournalError
 from tollhouse.kernel.ids import CallId
 from tollhouse.ledger import segments
+from tollhouse.ledger.fresh import FreshRows, Place
 from tollhouse.ledger.journal_format import HEADER_BYTES, Kind, frame
-from tollhouse.ledger.model import CallClosed, CallOpened, CallProgress
+from tollhouse.ledger.model import CallProgress
 from tollhouse.ledger.ports import Monotonic, Notice, silent
 from tollhouse.ledger.reserve import Reserve
+from tollhouse.ledger.waiting import Waiter, tell
 
 _RETIRED_MAX = 16
 _ROLL_RETRY_S = 5.0
 _NOW = float("-inf")
 _MARK_PROBE = frame(Kind.MARK, b'{"mark":"probe","room":"' + b"-" * (16 << 10) + b'"}')
 """As large as some calls, so that what is left of a file's last page does not pass for a disk with space."""
+_OPENED, _CLOSED = Kind.OPENED, Kind.CLOSED
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-
-Waiter = tuple[asyncio.AbstractEventLoop, "asyncio.Future[None]"]
 
 
 class JournalTuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +54,8 @@ class JournalTuning(msgspec.Struct, frozen=True, kw_only=True):
     reserve_bytes: int = 4 << 20
     backlog_bytes_max: int = 4 << 20
     """Closings kept in memory while nothing can be written."""
+    fresh_bytes_max: int = 2 << 20
+    """Closings kept in memory for the shipper, which reads the segments where that does not suffice."""
     sync_wait_max_s: float = 1.0
     """How long `opened_durably` waits for the disk before the call is refused."""
 
@@ -83,6 +86,7 @@ class Journal:
         self._retired: list[int] = []
         self._writable, self._tail_dirty, self._unsynced, self._new_names = True, False, True, True
         self._closed = False
+        self.fresh = FreshRows(self.tuning.fresh_bytes_max)
         self.directory, self._lock = segments.create_directory(data_dir, instance_id)
         self._number, self._size, self._total = 1, HEADER_BYTES, HEADER_BYTES
         self._sealed: dict[int, int] = {}
@@ -131,9 +135,9 @@ class Journal:
         with self._mutex:
             return {**self._sealed, self._number: self._size}
 
-    def opened(self, record: CallOpened, /) -> None:
+    def opened(self, call: CallId, entry: bytes, /) -> None:
         """One frame, in the kernel on return. JournalError: not recorded, and `healthy` is False."""
-        framed = frame(Kind.OPENED, self._encode(record))
+        framed = frame(_OPENED, entry)
         with self._mutex:
             if not self._writable or self._total > self.tuning.journal_bytes_max:
                 raise JournalError("the journal takes no calls: its disk is full or failing, or its bound is reached")
@@ -141,12 +145,12 @@ class Journal:
                 self._append(framed)
             except OSError as error:
                 raise self._failed(error) from error
-            self._open[record.call_id] = (self._number, framed)
+            self._open[call] = (self._number, framed)
 
-    async def opened_durably(self, record: CallOpened, /) -> None:
+    async def opened_durably(self, call: CallId, entry: bytes, /) -> None:
         """As `opened`; in mode `power` returns when a group sync has covered it. JournalError also if that fails or
         takes too long."""
-        self.opened(record)
+        self.opened(call, entry)
         if self.tuning.durability == "process":
             return
         loop = asyncio.get_running_loop()
@@ -172,24 +176,35 @@ class Journal:
                 self._failed(error)
             self.progress_lost += len(records)
 
-    def closed(self, record: CallClosed, /) -> None:
+    def closed(self, call: CallId, entry: bytes, /) -> None:
         """One frame, in the kernel on return. JournalError: it waits in memory, or there was no room even there.
 
         What is kept for hard times belongs to calls that were opened: one that was refused cost nobody anything, and
         while the journal cannot be written it leaves no entry.
         """
-        framed = frame(Kind.CLOSED, self._encode(record))
+        framed = frame(_CLOSED, entry)
         with self._mutex:
-            risked = record.call_id in self._open
+            risked = call in self._open
             if not risked and not self._writable:
                 raise JournalError("the journal cannot be written, and keeps its last room for calls that were opened")
             try:
                 self._append(framed)
+                self.fresh.add((self._number, self._size), entry)
             except OSError as error:
                 if not risked:
                     raise self._failed(error) from error
-                self._close_hard(record.call_id, framed, error)
-            self._open.pop(record.call_id, None)
+                self._close_hard(call, framed, error)
+            self._open.pop(call, None)
+
+    def take_fresh(self, position: Place, *, rows_max: int, bytes_max: int) -> tuple[list[bytes], Place] | None:
+        """The next closings behind a position, from memory, and up to where they are all; None where the files must be
+        asked. Not while a probe writes closings that memory does not know yet."""
+        with self._mutex:
+            found = self.fresh.take(position, rows_max=rows_max, bytes_max=bytes_max)
+            if found is None or not self.fresh.empty:
+                return found
+            # Behind the last closing there are only entries that are not shipped.
+            return found[0], (self._number, self._size)
 
     def carry(self, number: int) -> None:
         """Write calls again that are open and were opened in segment `number` or before, so that those segments may go.
@@ -237,7 +252,7 @@ class Journal:
                 self._failed(error)
         for descriptor in retired:
             os.close(descriptor)
-        _tell(waiters, problem)
+        tell(waiters, None if problem is None else JournalError(f"the journal could not be synced: {_reason(problem)}"))
 
     def probe(self) -> bool:
         """Try to write again: closings that wait, the reserve, a mark, to the disk. True if the journal is writable."""
@@ -249,6 +264,8 @@ class Journal:
                     self._roll()
                 for call, framed in list(self._backlog.items()):
                     self._append(framed)
+                    # At once: this one stands in the file, whatever becomes of the next.
+                    self.fresh.forget((self._number, self._size))
                     del self._backlog[call]
                     self._open.pop(call, None)
                 self._reserve.fill()
@@ -346,6 +363,7 @@ class Journal:
         while self._make_room(error):
             try:
                 self._append(framed)
+                self.fresh.forget((self._number, self._size))
                 return
             except OSError as again:
                 error = again
@@ -377,20 +395,3 @@ class Journal:
 
 def _reason(error: OSError) -> str:
     return errno.errorcode.get(error.errno or 0, "unknown")
-
-
-def _tell(waiters: list[Waiter], problem: OSError | None) -> None:
-    for loop, future in waiters:
-        try:
-            loop.call_soon_threadsafe(_resolve, future, problem)
-        except RuntimeError:
-            continue  # that loop has ended, and with it whoever waited
-
-
-def _resolve(future: asyncio.Future[None], problem: OSError | None) -> None:
-    if future.done():
-        return
-    if problem is None:
-        future.set_result(None)
-    else:
-        future.set_exception(JournalError(f"the journal could not be synced: {_reason(problem)}"))

@@ -116,17 +116,19 @@ def scan(data: bytes, start: int = 0, *, final: bool, only: Kind | None = None) 
     that is not complete yet is left for the next scan. With `only`, entries of other kinds are checked and left out."""
     entries: list[Entry] = []
     position, spans, damaged, size = start, 0, 0, len(data)
+    view = memoryview(data)
     while position < size:
-        covered = _covered_at(data, position)
-        if covered is not None:
-            end = position + _PREFIX_BYTES + len(covered)
-            if only is None or covered[0] == only:
-                entries.append(Entry(kind=covered[0], payload=covered[1:], start=position, end=end))
+        end = _frame_end(view, position)
+        if end is not None:
+            kind = data[position + _PREFIX_BYTES]
+            if only is None or kind == only:
+                payload = data[position + FRAME_OVERHEAD_BYTES : end]
+                entries.append(Entry(kind=kind, payload=payload, start=position, end=end))
             position = end
             continue
         if not final and _may_continue(data, position):
             break
-        resumed = _next_frame(data, position)
+        resumed = _next_frame(data, view, position)
         if resumed is None:
             break
         spans += 1
@@ -136,18 +138,16 @@ def scan(data: bytes, start: int = 0, *, final: bool, only: Kind | None = None) 
     return Scan(entries=entries, end=position, damaged_spans=spans, damaged_bytes=damaged, torn_bytes=torn)
 
 
-def _covered_at(data: bytes, position: int) -> bytes | None:
-    """Kind and payload of the good frame at `position`, if one is there."""
+def _frame_end(data: memoryview, position: int) -> int | None:
+    """Where the good frame at `position` ends, if one is there."""
     body = position + _PREFIX_BYTES
     if body >= len(data):
         return None
     length, check = _unpack_prefix(data, position)
-    if not 1 <= length <= _COVERED_BYTES_MAX or body + length > len(data):
+    end: int = body + length
+    if not 1 <= length <= _COVERED_BYTES_MAX or end > len(data):
         return None
-    covered = data[body : body + length]
-    if crc32(covered) != check or covered[0] not in _KINDS:
-        return None
-    return covered
+    return end if crc32(data[body:end]) == check and data[body] in _KINDS else None
 
 
 def _may_continue(data: bytes, position: int) -> bool:
@@ -158,12 +158,12 @@ def _may_continue(data: bytes, position: int) -> bool:
     return 1 <= length <= _COVERED_BYTES_MAX and position + _PREFIX_BYTES + length > len(data)
 
 
-def _next_frame(data: bytes, position: int) -> int | None:
+def _next_frame(data: bytes, view: memoryview, position: int) -> int | None:
     """Where the next good frame after a bad one begins."""
     search = position + 1 + _PREFIX_BYTES
     while (found := _FRAME_START.search(data, search)) is not None:
         candidate = found.start() - _PREFIX_BYTES
-        if _covered_at(data, candidate) is not None:
+        if _frame_end(view, candidate) is not None:
             return candidate
         search = found.start() + 1
     return None

@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from tollhouse.ledger.model import CallClosed, CallOpened, CallProgress
+from tollhouse.kernel.ids import CallId
+from tollhouse.ledger.model import CallProgress
 
 Settle = Callable[[bytes], Awaitable[int]]
 """Takes a JSON array of `CallClosed` rows, commits them at once and returns how many were new.
@@ -36,19 +37,20 @@ class CallJournal(Protocol):
     def healthy(self) -> bool:
         """Whether a call may be opened; the gateway refuses with 503 while it is False. Mends itself."""
 
-    def opened(self, record: CallOpened, /) -> None:
-        """The call will survive the death of this process. JournalError: it is not recorded, do not go upstream."""
+    def opened(self, call: CallId, entry: bytes, /) -> None:
+        """The call will survive the death of this process; `entry` is the JSON of its `CallOpened`. JournalError: it is
+        not recorded, do not go upstream."""
 
-    async def opened_durably(self, record: CallOpened, /) -> None:
+    async def opened_durably(self, call: CallId, entry: bytes, /) -> None:
         """As `opened`, and as durable as the setting asks before it returns. After a JournalError the call may or
         may not be recorded: do not go upstream, and close it."""
 
     def progress(self, records: Sequence[CallProgress], /) -> None:
         """Open streams as last metered. Never raises: losing one makes a later recovery less exact, no more."""
 
-    def closed(self, record: CallClosed, /) -> None:
-        """The call's one row. JournalError: it is not written yet; it is kept in memory and written when that is
-        possible, unless the message says that even this is full."""
+    def closed(self, call: CallId, entry: bytes, /) -> None:
+        """The call's one row: the JSON of its `CallClosed`. JournalError: it is not written yet; it is kept in memory
+        and written when that is possible, unless the message says that even this is full."""
 
 
 def silent(event: str, /, **fields: int | float | str) -> None:

@@ -150,11 +150,26 @@ class Shipper:
         end = self._end()
         if self._tail.position >= end and not self._tail.has_begun:
             return None
+        if not self._tail.has_begun and (fresh := self._fresh()) is not None:
+            return fresh
         batch = self._tail.read_block(end)
         while batch is None:
             await asyncio.sleep(0)  # calls go on between two blocks
             batch = self._tail.read_block(end)
         return batch
+
+    def _fresh(self) -> Batch | None:
+        """The next batch from the journal's memory, where that reaches back far enough."""
+        position = self._tail.position
+        found = self._journal.take_fresh(
+            (position.segment, position.offset), rows_max=self.tuning.rows_max, bytes_max=self.tuning.bytes_max
+        )
+        if found is None:
+            return None
+        rows, (segment, offset) = found
+        last = Position(segment=segment, offset=offset)
+        self._tail.skip_to(last)
+        return Batch(rows=rows, end=last)
 
     async def _deliver(self, batch: Batch) -> None:
         delivered = await self._delivery.send(batch.rows)

@@ -51,8 +51,13 @@ class Tail:
 
     @property
     def has_begun(self) -> bool:
-        """Whether rows wait in a batch that is not whole."""
-        return bool(self._rows)
+        """Whether rows wait that were not handed out."""
+        return bool(self._rows or self._pending)
+
+    def skip_to(self, position: Position) -> None:
+        """Reading goes on there; whoever says so has all the rows before it."""
+        assert not self._rows and not self._pending, "skipped with rows in hand"
+        self.position = self._ahead = position
 
     def read(self, limit: Position) -> Batch:
         """The next batch before `limit`; its rows may be none where there is much else to read first. OSError if a

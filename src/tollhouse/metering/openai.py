@@ -75,9 +75,6 @@ class Sides(msgspec.Struct, kw_only=True):
         return self.read + self.write + self.write_5m + self.write_1h
 
 
-_NO_DETAILS: Mapping[str, int] = {}
-
-
 def split_chat(usage: Mapping[str, object], items: Mapping[str, int]) -> Split:
     """Takes `prompt_tokens` usage apart."""
     return _split(usage, items, CHAT)
@@ -88,21 +85,26 @@ def split_plain_chat(usage: Mapping[str, Any]) -> Split | None:
 
     Agrees with `split_chat` on all that it does not leave to it.
     """
-    prompt, completion = usage["prompt_tokens"], usage.get("completion_tokens", 0)
-    inner, outer = usage.get("prompt_tokens_details", _NO_DETAILS), usage.get("completion_tokens_details", _NO_DETAILS)
-    read, write = inner.get("cached_tokens", 0), inner.get("cache_write_tokens", 0)
-    reasoning = outer.get("reasoning_tokens")
-    if usage["total_tokens"] != prompt + completion or read + write > prompt or (reasoning or 0) > completion:
+    prompt, completion = usage["prompt_tokens"], usage.get("completion_tokens")
+    if completion is None or usage["total_tokens"] != prompt + completion:
         return None
-    if inner.get("audio_tokens") or inner.get("image_tokens") or outer.get("audio_tokens") or outer.get("image_tokens"):
-        return None
-    if "completion_tokens" not in usage:
-        return None
+    read = write = 0
+    reasoning = None
+    inner, outer = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
+    if inner:
+        read, write = inner.get("cached_tokens", 0), inner.get("cache_write_tokens", 0)
+        if read + write > prompt or inner.get("audio_tokens") or inner.get("image_tokens"):
+            return None
+    if outer:
+        reasoning = outer.get("reasoning_tokens")
+        if (reasoning and reasoning > completion) or outer.get("audio_tokens") or outer.get("image_tokens"):
+            return None
     units = {"input": prompt, "output": completion}
-    if read or write:
-        units = {"input": prompt - read - write, "read": read, "write": write, "output": completion}
+    if read or write or not prompt or not completion:
+        parts = {"input": prompt - read - write, "read": read, "write": write, "output": completion}
+        units = {unit: quantity for unit, quantity in parts.items() if quantity}
     return Split(
-        units={unit: quantity for unit, quantity in units.items() if quantity},
+        units=units,
         fees={},
         input_tokens=prompt,
         output_tokens=completion,

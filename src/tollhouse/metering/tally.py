@@ -23,6 +23,8 @@ from tollhouse.wire.call import Dialect, Reported
 NO_USAGE = Usage(source=UsageSource.NONE)
 """Nothing was billed."""
 
+_FREE, _RAW, _REPORTED = Dialect.FREE, Dialect.RAW, UsageSource.REPORTED
+
 STATUS_ERROR = 300
 """From here on an answer is no success, and no provider bills it unless it reports usage."""
 
@@ -53,7 +55,7 @@ NO_OUTPUT = frozenset({Dialect.OPENAI_EMBEDDINGS})
 
 def usage_of(dialect: Dialect, reported: Reported, *, complete: bool, request: RequestFacts) -> Usage:
     """What one attempt used. `complete`: the answer reached its end, so that the last usage object is final."""
-    if dialect is Dialect.FREE:
+    if dialect is _FREE:
         return NO_USAGE
     usage = reported.usage or reported.usage_first
     if usage is None:
@@ -104,7 +106,7 @@ def _without_usage(dialect: Dialect, reported: Reported, request: RequestFacts) 
         return _never_answered(request)
     if status >= STATUS_ERROR or (reported.error_code is not None and not reported.output_bytes):
         return NO_USAGE
-    if dialect is Dialect.RAW:
+    if dialect is _RAW:
         return Usage(source=UsageSource.ESTIMATED, flags=(Flag.UNMETERED.value,))
     output = 0 if dialect in NO_OUTPUT else expected_tokens(reported.output_bytes)
     return _estimated(expected_tokens(request.body_bytes), output)
@@ -128,8 +130,10 @@ def _estimated(input_tokens: int, output_tokens: int) -> Usage:
 
 def _settle(dialect: Dialect, split: Split, reported: Reported, complete: bool, request: RequestFacts) -> Usage:
     """A split usage object as the call's usage, with what is missing estimated."""
+    if complete and split.input_tokens is not None and split.output_tokens is not None:
+        return _as_reported(split, reported)
     units, flags = split.units, split.flags
-    source = UsageSource.REPORTED
+    source = _REPORTED
     input_tokens, output_tokens = split.input_tokens, split.output_tokens
     if input_tokens is None:
         input_tokens = expected_tokens(request.body_bytes)
@@ -143,7 +147,7 @@ def _settle(dialect: Dialect, split: Split, reported: Reported, complete: bool, 
         if more > 0:
             units["output"] = units.get("output", 0) + more
             output_tokens = delivered
-        source = UsageSource.PARTIAL if source is UsageSource.REPORTED else source
+        source = UsageSource.PARTIAL if source is _REPORTED else source
     return Usage(
         source=source,
         units=units,
@@ -154,6 +158,22 @@ def _settle(dialect: Dialect, split: Split, reported: Reported, complete: bool, 
         cache_write_tokens=split.write,
         reasoning_tokens=split.reasoning,
         flags=(*flags, *reported.flags) if reported.flags else flags,
+        raw=_raw(reported),
+    )
+
+
+def _as_reported(split: Split, reported: Reported) -> Usage:
+    """Where nothing is missing."""
+    return Usage(
+        source=_REPORTED,
+        units=split.units,
+        fees=split.fees,
+        input_tokens=split.input_tokens,
+        output_tokens=split.output_tokens,
+        cache_read_tokens=split.read,
+        cache_write_tokens=split.write,
+        reasoning_tokens=split.reasoning,
+        flags=(*split.flags, *reported.flags) if reported.flags else split.flags,
         raw=_raw(reported),
     )
 

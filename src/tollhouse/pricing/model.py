@@ -62,6 +62,11 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Why these figures, where sources disagree."""
 
     @cached_property
+    def holds_always(self) -> bool:
+        """Whether it is in force in every region at every moment."""
+        return self.region is None and self.valid_from is None and self.valid_to is None and not self.hours
+
+    @cached_property
     def dearest(self) -> tuple[int | None, int | None]:
         """The highest rates at which an input and an output token can be billed below all bands; worked out once."""
         return highest_input_rate(self.rates), highest_output_rate(self.rates)

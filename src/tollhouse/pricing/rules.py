@@ -21,6 +21,9 @@ from tollhouse.pricing.rates import INPUT_UNITS, OUTPUT_UNITS, highest_input_rat
 
 STANDARD = "standard"
 
+# Looked up once: a member by its class costs more than most of what is decided by it.
+_NONE, _PRICED, _UNPRICED = UsageSource.NONE, PriceStatus.PRICED, PriceStatus.UNPRICED
+
 OTHER_MODEL = "other_model"
 """Stands among what is missing when another model served part of an answer: this row cannot price that part."""
 
@@ -29,6 +32,8 @@ Aliases = Mapping[tuple[str, str], str]
 
 
 NEAREST_MAX = 4096
+SLACK = len(INPUT_UNITS) + len(OUTPUT_UNITS)
+"""Nano-USD: one for each line that rounding may have raised, since input may be billed in as many lines as units."""
 
 
 class PriceBook(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,9 +68,12 @@ class PriceBook(msgspec.Struct, frozen=True, kw_only=True):
 
         A row without a region holds in every region that has none of its own. A tier without a row is unpriced.
         """
-        rows, where = self._rows(provider, model, region)
+        rows = self.index.get((provider, model))
+        where = region
+        if rows is None:
+            rows, where = self._rows(provider, model, region)
         for price in rows:
-            if price.tier == tier and _holds(price, where, at):
+            if price.tier == tier and (price.holds_always or _holds(price, where, at)):
                 return price
         return None
 
@@ -135,24 +143,26 @@ def charge(usage: Usage, price: Price | None, *, book_version: str) -> Charge:
 
     The lines that could be priced are given in any case, so that a partial sum can be shown.
     """
-    if usage.source is UsageSource.NONE:
+    if usage.source is _NONE:
         return Charge(status=PriceStatus.FREE, cost_nano_usd=0, book_version=book_version)
     if price is None or (usage.flags and Flag.UNMETERED in usage.flags):
         return Charge(status=PriceStatus.UNPRICED, cost_nano_usd=None, book_version=book_version)
     lines: list[ChargeLine] = []
     missing = [OTHER_MODEL] if usage.flags and Flag.OTHER_MODEL in usage.flags else []
     total = 0
-    rates = rates_for(price, usage.input_tokens or 0)
+    rates = rates_for(price, usage.input_tokens or 0) if price.bands else price.rates
     for unit, quantity in usage.units.items():
-        found = rate_of(rates, unit)
-        if found is None:
-            missing.append(unit)
-            continue
-        rate, basis = found
+        rate, basis = rates.get(unit), None
+        if rate is None:
+            found = rate_of(rates, unit)
+            if found is None:
+                missing.append(unit)
+                continue
+            rate, basis = found
         cost = line_cost(quantity, rate)
         total += cost
         lines.append(ChargeLine(unit=unit, quantity=quantity, rate_nano_usd=rate, cost_nano_usd=cost, basis=basis))
-    for fee, quantity in usage.fees.items():
+    for fee, quantity in usage.fees.items() if usage.fees else ():
         each = price.fees.get(fee)
         if each is None:
             missing.append(fee)
@@ -162,7 +172,7 @@ def charge(usage: Usage, price: Price | None, *, book_version: str) -> Charge:
             ChargeLine(unit=fee, quantity=quantity, rate_nano_usd=each, cost_nano_usd=quantity * each, fee=True)
         )
     return Charge(
-        status=PriceStatus.UNPRICED if missing else PriceStatus.PRICED,
+        status=_UNPRICED if missing else _PRICED,
         cost_nano_usd=None if missing else total,
         lines=tuple(lines),
         price_id=price.id,
@@ -194,18 +204,17 @@ def ceiling(price: Price, input_tokens_max: int, output_tokens_max: int, choices
     Every input token is taken at the dearest way to bill it, cache writes included, in the dearest band within reach,
     and each choice at the full output. None where the row has no rate for a side that may be used.
     """
-    dearest_in = dearest_out = 0
-    within_reach = [price.dearest]
+    dearest_in, dearest_out = price.dearest
+    if (dearest_in is None and input_tokens_max) or (dearest_out is None and output_tokens_max):
+        return None
     for band in price.bands:
         if _passes(band, input_tokens_max):
             rates = {**price.rates, **band.rates}
-            within_reach.append((highest_input_rate(rates), highest_output_rate(rates)))
-    for input_rate, output_rate in within_reach:
-        if (input_rate is None and input_tokens_max) or (output_rate is None and output_tokens_max):
-            return None
-        dearest_in = max(dearest_in, input_rate or 0)
-        dearest_out = max(dearest_out, output_rate or 0)
-    tokens_out = output_tokens_max * max(choices, 1)
-    # One more nano for each line that rounding may have raised: the input may be billed in as many lines as units.
-    slack = len(INPUT_UNITS) + len(OUTPUT_UNITS) if price.rates else 0
-    return line_cost(input_tokens_max, dearest_in) + line_cost(tokens_out, dearest_out) + slack
+            input_rate, output_rate = highest_input_rate(rates), highest_output_rate(rates)
+            if (input_rate is None and input_tokens_max) or (output_rate is None and output_tokens_max):
+                return None
+            dearest_in = max(dearest_in or 0, input_rate or 0)
+            dearest_out = max(dearest_out or 0, output_rate or 0)
+    tokens_out = output_tokens_max * choices if choices > 1 else output_tokens_max
+    slack = SLACK if price.rates else 0
+    return line_cost(input_tokens_max, dearest_in or 0) + line_cost(tokens_out, dearest_out or 0) + slack

@@ -58,6 +58,7 @@ class Metrics:
         for name, (_, labels) in COUNTERS.items():
             self.state.counters[name] = {} if labels else {"": 0}
         counters = self.state.counters
+        self._keys: dict[tuple[str, str], str] = {}
         self._calls, self._tokens = counters["tollhouse_calls"], counters["tollhouse_tokens"]
         self._cost = counters["tollhouse_cost_nano_usd"]
 
@@ -67,12 +68,14 @@ class Metrics:
         series[key] = series.get(key, 0) + amount
 
     def call(self, dialect: str, outcome: str, latency_ms: int) -> None:
-        """One call that ended."""
-        series = self._calls
-        key = f"{dialect}|{outcome}"
+        """One call that ended, in milliseconds from its start."""
+        series, state = self._calls, self.state
+        key = self._keys.get((dialect, outcome))
+        if key is None:
+            key = self._keys[dialect, outcome] = f"{dialect}|{outcome}"
         series[key] = series.get(key, 0) + 1
-        self.state.latency_sum_ms += latency_ms
-        self.state.latency_counts[bisect_left(LATENCY_BUCKETS_MS, latency_ms)] += 1
+        state.latency_sum_ms += latency_ms
+        state.latency_counts[bisect_left(LATENCY_BUCKETS_MS, latency_ms)] += 1
 
     def used(self, input_tokens: int | None, output_tokens: int | None, cost_nano_usd: int | None) -> None:
         """What one call was metered at, as far as it is known."""

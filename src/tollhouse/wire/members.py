@@ -49,9 +49,9 @@ def read_object(body: bytes) -> dict[str, msgspec.Raw]:
         raise MalformedError("the body is not valid JSON, or it is cut short") from error
     except RecursionError as error:
         raise MalformedError(f"the body is nested deeper than {DEPTH_MAX} levels") from error
-    if not is_utf8(body):
+    if not (body.isascii() or is_utf8(body)):
         raise MalformedError("the body is not valid UTF-8")
-    if is_deeper(body, DEPTH_MAX):
+    if body.count(b"[") + body.count(b"{") > DEPTH_MAX and is_deeper(body, DEPTH_MAX):
         raise MalformedError(f"the body is nested deeper than {DEPTH_MAX} levels")
     if not _is_filled_by(body, values):
         locate(body, values)

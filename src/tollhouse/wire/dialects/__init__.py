@@ -6,6 +6,7 @@ functions here choose by the call's dialect.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import assert_never
 
 from tollhouse.kernel.refusal import Refusal
@@ -22,13 +23,13 @@ from tollhouse.wire.dialects import (
 from tollhouse.wire.dialects.anthropic_messages_answer import MessagesObserver
 from tollhouse.wire.dialects.base import AnswerReader
 from tollhouse.wire.dialects.gemini_generate_answer import GenerateObserver
-from tollhouse.wire.dialects.observing import Observer, PassingReader, Sniffer
+from tollhouse.wire.dialects.observing import WHOLE_BYTES_MAX, Observer, PassingReader, Sniffer
 from tollhouse.wire.dialects.openai_chat_answer import ChatObserver
 from tollhouse.wire.dialects.openai_embeddings_answer import EmbeddingsObserver
 from tollhouse.wire.dialects.openai_responses_answer import ResponsesObserver
 from tollhouse.wire.dialects.usage_asking import inject_usage
 
-__all__ = ["AnswerReader", "answer_reader", "inject_usage", "read_request"]
+__all__ = ["AnswerReader", "answer_reader", "inject_usage", "read_request", "read_whole"]
 
 _READERS = {
     Dialect.OPENAI_CHAT: openai_chat.read_request,
@@ -58,6 +59,22 @@ def answer_reader(call: Call, content_type: str | None, status: int, strip_usage
     return Sniffer(observer, strip_usage and call.stream and status < 400)
 
 
+def read_whole(call: Call, content_type: str | None, body: bytes) -> Reported:
+    """What an answer says that has come in one piece; `answer_reader` gives the same for any cut."""
+    observer = _observer(call)
+    if observer is None or (content_type and not _is_readable(content_type)):
+        return Reported(choices=call.choices, finished=True)
+    if body.startswith(b"{") and len(body) <= WHOLE_BYTES_MAX:
+        observer.whole(body)
+        observer.end()
+    else:
+        sniffer = Sniffer(observer, strip=False)
+        sniffer.feed(body)
+        sniffer.finish()
+    return observer.reported
+
+
+@lru_cache(maxsize=64)
 def _is_readable(content_type: str) -> bool:
     kind = content_type.partition(";")[0].strip().lower()
     return kind in ("application/json", "text/event-stream", "text/plain", "application/x-ndjson") or "json" in kind

@@ -6,6 +6,7 @@ Readers pass on the very bytes they were given, but for an event that its observ
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from tollhouse.wire.call import Reported
@@ -176,10 +177,10 @@ class Sniffer:
         self._strip = strip
         self._leading = b""
         self._reader: StreamReader | StrippingReader | WholeReader | ArrayReader | None = None
+        self.feed: Callable[[bytes], bytes] = self._sniff
+        """What takes the next bytes: itself up to the first that says something, then the reader that was chosen."""
 
-    def feed(self, data: bytes) -> bytes:
-        if self._reader is not None:
-            return self._reader.feed(data)
+    def _sniff(self, data: bytes) -> bytes:
         seen = self._leading + data
         significant = seen.lstrip(_LEADING)
         if not significant and len(seen) <= HELD_BYTES_MAX:
@@ -187,6 +188,7 @@ class Sniffer:
             return b"" if self._strip else data
         self._leading = b""
         self._reader = reader = self._choose(significant[:1])
+        self.feed = reader.feed
         passed = reader.feed(seen)
         # Where nothing is ever stripped, what led was passed on as it came.
         return passed if self._strip else data

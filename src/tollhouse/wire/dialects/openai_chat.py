@@ -82,7 +82,7 @@ def read_request(route: Route, body: bytes) -> Call | Refusal:
         max_output_tokens=largest(request.max_tokens, request.max_completion_tokens),
         choices=request.n or 1,
         asked_usage=not stream or (options is not None and options.include_usage is True),
-        referenced=_is_referenced(request.messages or ()),
+        referenced=not _is_plain(body, request.messages or ()) and _is_referenced(request.messages or ()),
         unbounded=has_unknown(values, KNOWN_FIELDS) or _has_server_tools(request.tools),
         metadata=string_metadata(request.metadata),
     )
@@ -95,6 +95,11 @@ def _is_ambiguous(options: bytes) -> bool:
     except MalformedError:
         return True
     return False
+
+
+def _is_plain(body: bytes, messages: list[_Message] | tuple[()]) -> bool:
+    """Whether all contents are strings, which a count of brackets tells: one list, and one object for each message."""
+    return body.count(b"[") <= 1 and body.count(b"{") <= len(messages) + 1 and b'"audio"' not in body
 
 
 def _is_referenced(messages: list[_Message] | tuple[()]) -> bool:

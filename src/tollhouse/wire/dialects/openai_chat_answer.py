@@ -76,10 +76,14 @@ class ChatObserver:
         if payload == _DONE:
             reported.finished = True
             return False
-        chunk = self._decode(payload)
-        if chunk is None:
-            note(reported, "event_unreadable")
-            return False
+        try:
+            chunk = _CHUNKS.decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            salvaged = self._decode(payload)
+            if salvaged is None:
+                note(reported, "event_unreadable")
+                return False
+            chunk = salvaged
         self._observe(chunk)
         return chunk.usage is not None and chunk.choices == [] and chunk.error is None
 
@@ -148,8 +152,9 @@ class ChatObserver:
             reported.service_tier = service_tier(chunk.service_tier) or reported.service_tier
         for choice in chunk.choices or ():
             # Beside `delta` some repeat the whole `message` so far in every chunk.
-            if choice.delta is not None:
-                reported.output_bytes += _delta_bytes(choice.delta)
+            delta = choice.delta
+            if delta is not None:
+                reported.output_bytes += _delta_bytes(delta)
             if choice.finish_reason and len(self._ended) < reported.choices:
                 self._ended.add(choice.index)
         usage = chunk.usage
@@ -173,9 +178,8 @@ class ChatObserver:
 
 def _delta_bytes(delta: _Delta) -> int:
     """Text, reasoning and tool arguments. Two names for the same reasoning count once."""
-    size = 0
-    if delta.content:
-        size = utf8_bytes(delta.content)
+    text = delta.content
+    size = (len(text) if text.isascii() else utf8_bytes(text)) if text else 0
     reasoning = delta.reasoning_content or delta.reasoning
     if reasoning:
         size += utf8_bytes(reasoning)

@@ -99,7 +99,11 @@ def has_other_kinds(raw: msgspec.Raw, plain: frozenset[str]) -> bool:
 
 def largest(*limits: int | None) -> int | None:
     """The largest of the limits that are set: which one a provider takes is not known."""
-    return max((limit for limit in limits if limit is not None), default=None)
+    found: int | None = None
+    for limit in limits:
+        if limit is not None and (found is None or limit > found):
+            found = limit
+    return found
 
 
 def bad_request(message: str) -> Refusal:
