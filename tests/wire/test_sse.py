@@ -68,6 +68,51 @@ def test_any_cut_gives_the_same_frames(stream: bytes, cuts: list[int]) -> None:
     assert framed(*(stream[i : i + 1] for i in range(len(stream)))) == framed(stream)
 
 
+def one_by_one(*pieces: bytes) -> tuple[list[tuple[bytes, bytes]], list[int]]:
+    """Payload and type of each event, asking for a whole event first, and the boundary after each piece."""
+    framer, events, boundaries = Framer(), [], []
+    for piece in pieces:
+        payload = framer.whole_event(piece)
+        if payload is not None:
+            events.append((payload, b""))
+        else:
+            events += [(frame.data, frame.event) for frame in framer.feed(piece)]
+        boundaries.append(framer.boundary)
+    return events + [(frame.data, frame.event) for frame in framer.finish()], boundaries
+
+
+@given(stream=STREAMS, cuts=st.lists(st.integers(0, 200), max_size=12), by_event=st.booleans())
+def test_asking_for_a_whole_event_first_changes_nothing(stream: bytes, cuts: list[int], by_event: bool) -> None:
+    """Given any pieces, whole events among them, then events and boundaries are those of feeding alone."""
+    places = sorted({min(cut, len(stream)) for cut in cuts})
+    pieces = [stream[a:b] for a, b in zip([0, *places], [*places, len(stream)], strict=True)]
+    if by_event:
+        pieces = [part + b"\n\n" for part in stream.split(b"\n\n")]
+    framer, boundaries = Framer(), []
+    for piece in pieces:
+        framer.feed(piece)
+        boundaries.append(framer.boundary)
+    assert one_by_one(*pieces) == ([(frame.data, frame.event) for frame in framed(*pieces)], boundaries)
+
+
+def test_a_whole_event_is_taken_as_it_is() -> None:
+    """Given an event of one line in mid-stream, then its payload is given at once; two, or half of one, are not."""
+    framer = Framer()
+    assert framer.whole_event(b"data: 0\n\n") is None
+    framer.feed(b"data: 0\n\n")
+    assert framer.whole_event(b"data: 1\n\n") == b"1"
+    for other in (
+        b"data: 1\n",
+        b"data: 1\n\ndata: 2\n\n",
+        b"event: e\ndata: 1\n\n",
+        b"data: 1\r\n\n",
+        b"\n\n",
+        b"\n",
+        b"",
+    ):
+        assert framer.whole_event(other) is None
+
+
 @given(stream=STREAMS)
 def test_frames_are_those_of_the_standard(stream: bytes) -> None:
     """Given any mix of line ends, when framed, then payloads and types are what the standard says."""

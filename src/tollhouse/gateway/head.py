@@ -32,7 +32,6 @@ from tollhouse.wire.paths import match
 REMEMBERED_MAX = 4096
 """Heads that are remembered; beyond it all are forgotten together, which costs each caller one reading."""
 
-
 REMEMBERED_BYTES_MAX = 8192
 """A longer head is read each time, so that what is remembered is bounded in bytes too."""
 

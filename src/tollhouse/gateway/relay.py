@@ -72,19 +72,8 @@ class Relay:
     """One answer on its way from a provider to the client, as it comes."""
 
     __slots__ = (
-        *(
-            "_answer",
-            "_edge",
-            "_encoded",
-            "_fields",
-            "_gathers",
-            "_idle_s",
-            "_inflater",
-            "_now_s",
-            "_reader",
-            "_record",
-        ),
-        *("_started", "_strips"),
+        *("_answer", "_edge", "_encoded", "_fields", "_gathers", "_idle_s", "_inflater", "_now_s", "_reader"),
+        *("_record", "_started", "_strips"),
     )
 
     def __init__(

@@ -64,6 +64,24 @@ class Framer:
         """Position up to which every byte belongs to an event that is complete, or to none."""
         return self._start
 
+    def whole_event(self, data: bytes) -> bytes | None:
+        """The payload, where the next bytes are one event of one line and nothing else, as nearly all arrive.
+
+        It is taken then, as by `feed`; None: nothing was taken.
+        """
+        start, end = self._offset, len(data) - 2
+        if (
+            start != self._start
+            or data.find(b"\n") != end
+            or data[-1] != 10
+            or not (self._opened and data.startswith(b"data: "))
+            or self._after_cr
+            or b"\r" in data
+        ):
+            return None
+        self._start = self._offset = start + end + 2
+        return data[6:end]
+
     def feed(self, data: bytes) -> list[Frame]:
         """The events completed by the next bytes, in order."""
         frames: list[Frame] = []
@@ -72,13 +90,7 @@ class Framer:
             return frames
         begin = 0
         start = self._offset
-        if start == self._start:
-            end = len(data) - 2
-            if data.find(b"\n") == end and data.startswith(b"data: ") and data[-1] == 10:
-                # One event of one line, as nearly all arrive.
-                self._start = self._offset = start + end + 2
-                return [Frame(data[6:end], b"", start, self._start)]
-        else:
+        if start != self._start:
             cut = data.find(b"\n\n")
             begin = len(data) if cut < 0 else cut + 2
             self._feed_lines(data[:begin], frames)

@@ -59,9 +59,12 @@ class StreamReader:
         self._framer = Framer()
 
     def feed(self, data: bytes) -> bytes:
-        observe = self._observer.event
+        payload = self._framer.whole_event(data)
+        if payload is not None:
+            self._observer.event(payload, b"")
+            return data
         for frame in self._framer.feed(data):
-            observe(frame.data, frame.event)
+            self._observer.event(frame.data, frame.event)
         return data
 
     def finish(self) -> bytes:
