@@ -130,8 +130,6 @@ def _estimated(input_tokens: int, output_tokens: int) -> Usage:
 
 def _settle(dialect: Dialect, split: Split, reported: Reported, complete: bool, request: RequestFacts) -> Usage:
     """A split usage object as the call's usage, with what is missing estimated."""
-    if complete and split.input_tokens is not None and split.output_tokens is not None:
-        return _as_reported(split, reported)
     units, flags = split.units, split.flags
     source = _REPORTED
     input_tokens, output_tokens = split.input_tokens, split.output_tokens
@@ -158,22 +156,6 @@ def _settle(dialect: Dialect, split: Split, reported: Reported, complete: bool, 
         cache_write_tokens=split.write,
         reasoning_tokens=split.reasoning,
         flags=(*flags, *reported.flags) if reported.flags else flags,
-        raw=_raw(reported),
-    )
-
-
-def _as_reported(split: Split, reported: Reported) -> Usage:
-    """Where nothing is missing."""
-    return Usage(
-        source=_REPORTED,
-        units=split.units,
-        fees=split.fees,
-        input_tokens=split.input_tokens,
-        output_tokens=split.output_tokens,
-        cache_read_tokens=split.read,
-        cache_write_tokens=split.write,
-        reasoning_tokens=split.reasoning,
-        flags=(*split.flags, *reported.flags) if reported.flags else split.flags,
         raw=_raw(reported),
     )
 
