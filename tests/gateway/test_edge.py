@@ -6,9 +6,8 @@ import asyncio
 
 import pytest
 
-from clients import Client, FakeTransport
+from clients import Client, FakeTransport, answer, now_s
 from tollhouse.gateway.edge import listen
-from tollhouse.gateway.request import Request
 from tollhouse.gateway.respond import family_of, refuse
 from tollhouse.kernel.ids import request_id
 from tollhouse.kernel.refusal import Refusal, RefusalCode
@@ -23,20 +22,10 @@ LIMITS = Limits(
 HEAD = b"POST /v1/a HTTP/1.1\r\nhost: h\r\n"
 
 
-def answer(request: Request) -> None:
-    """A small whole answer."""
-    request.edge.whole(200, b"", b"ok")
-
-
 @pytest.fixture
 async def client() -> Client:
     """One that has just connected; what it asks is not answered."""
     return Client(LIMITS)
-
-
-def now_s() -> float:
-    """The loop's time."""
-    return asyncio.get_running_loop().time()
 
 
 @pytest.mark.parametrize(

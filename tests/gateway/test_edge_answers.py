@@ -7,7 +7,7 @@ from collections import deque
 
 import pytest
 
-from clients import Client
+from clients import Client, answer, numbered
 from tollhouse.gateway.request import Request
 from tollhouse.settings import Limits
 from walking import walked
@@ -15,16 +15,6 @@ from walking import walked
 pytestmark = pytest.mark.anyio
 
 LIMITS = Limits(head_bytes_max=1000, head_fields_max=5, head_timeout_s=10.0)
-
-
-def numbered(number: int) -> bytes:
-    """A request that can be told from others."""
-    return b"POST /%d HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\n\r\n%d" % (number, number)
-
-
-def answer(request: Request) -> None:
-    """A small whole answer."""
-    request.edge.whole(200, b"", b"ok")
 
 
 @pytest.fixture

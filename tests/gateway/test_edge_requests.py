@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from clients import Client
-from tollhouse.gateway.request import ClientGoneError, HeaderNames, Request
+from clients import Client, answer, now_s, numbered
+from tollhouse.gateway.request import ClientGoneError, HeaderNames
 from tollhouse.settings import Limits
 from walking import walked
 
@@ -20,25 +20,10 @@ CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
 PLAIN_ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
-def numbered(number: int) -> bytes:
-    """A request that can be told from others."""
-    return b"POST /%d HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\n\r\n%d" % (number, number)
-
-
-def answer(request: Request) -> None:
-    """A small whole answer."""
-    request.edge.whole(200, b"", b"ok")
-
-
 @pytest.fixture
 async def client() -> Client:
     """One that has just connected; what it asks is not answered."""
     return Client(LIMITS)
-
-
-def now_s() -> float:
-    """The loop's time."""
-    return asyncio.get_running_loop().time()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from clients import Client
+from clients import Client, now_s
 from tollhouse.gateway.request import Request
 from tollhouse.settings import Limits
 
@@ -27,11 +27,6 @@ async def turns() -> None:
     """Lets everything happen that is due."""
     for _ in range(5):
         await asyncio.sleep(0)
-
-
-def now_s() -> float:
-    """The loop's time."""
-    return asyncio.get_running_loop().time()
 
 
 @pytest.mark.parametrize("pieces", [[ASK * 50], [ASK] * 50], ids=["together", "one by one"])

@@ -79,3 +79,18 @@ class Client:
         self.requests.append(request)
         if self._then is not None:
             self._then(request)
+
+
+def answer(request: Request) -> None:
+    """A small whole answer."""
+    request.edge.whole(200, b"", b"ok")
+
+
+def numbered(number: int) -> bytes:
+    """A request that can be told from others."""
+    return b"POST /%d HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\n\r\n%d" % (number, number)
+
+
+def now_s() -> float:
+    """The loop's time."""
+    return asyncio.get_running_loop().time()
